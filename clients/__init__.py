@@ -1,0 +1,1 @@
+"""What talks to the ledger over its public API."""

@@ -1,0 +1,1 @@
+"""Import from other systems, by mapping."""

@@ -1,0 +1,1 @@
+"""Tellonce: the customer-interaction ledger. Importing the package loads nothing; its parts are imported by name."""

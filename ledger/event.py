@@ -1,0 +1,83 @@
+"""An event in memory: its header, its clear payload, and the order in which events are folded.
+
+Pure: no store, no vault. Times are microseconds since 1970 UTC throughout.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ledger.api.v1.core_pb2 import DAY, MINUTE
+from ledger.internal.v1.stored_pb2 import EventHeader
+
+MINUTE_MICROS: Final = 60_000_000
+DAY_MICROS: Final = 86_400_000_000
+NOT_YET: Final = 2**62
+"""Position of an event that is not recorded yet: after all that are."""
+
+
+def order_time(occur_micros: int, precision: int) -> int:
+    """Return the instant at which an event stands in its entity's order: coarse times stand at the end of their unit.
+
+    The same instant decides whether it happened before a time asked for (domain rule 8.1), so that what happened before any
+    time is a beginning of the order.
+    """
+    if precision == MINUTE:
+        return occur_micros - occur_micros % MINUTE_MICROS + MINUTE_MICROS - 1
+    if precision == DAY:
+        return occur_micros - occur_micros % DAY_MICROS + DAY_MICROS - 1
+    return occur_micros
+
+
+class Event:
+    """An event as rules and views see it: header and clear payload. Sealed parts stay as stored.
+
+    `payload` is the clear message of its type (sealed fields unset). `order` is `order_time` of its occur time.
+    """
+
+    __slots__ = (
+        "clock",
+        "event_id",
+        "header",
+        "occur",
+        "order",
+        "parts",
+        "payload",
+        "position",
+        "record",
+        "revision",
+        "stream",
+        "subject",
+        "topic",
+    )
+
+    def __init__(
+        self,
+        *,
+        position: int,
+        header: EventHeader,
+        payload: Any,
+        parts: bytes | None = None,
+        clock: bool = False,
+    ) -> None:
+        self.position = position
+        self.header = header
+        self.payload = payload
+        self.parts = parts
+        self.clock = clock
+        self.stream = header.stream
+        self.revision = header.revision
+        self.topic = header.topic
+        self.event_id = header.event_id
+        self.subject = header.subject
+        self.occur = header.occur_time_micros
+        self.order = order_time(self.occur, header.precision)
+        self.record = header.record_time_micros
+
+    @property
+    def exempt(self) -> bool:
+        """True when it was imported or recorded late on purpose: never refused for a life cycle."""
+        return bool(self.header.import_run) or self.header.record_late
+
+    def __repr__(self) -> str:
+        return f"Event({self.position}, {self.stream}@{self.revision}, {self.topic})"

@@ -1,0 +1,1 @@
+"""What a caller appends, checked and made whole before it is recorded."""

@@ -1,0 +1,1 @@
+"""Formats of what is stored and passed through callers unread."""

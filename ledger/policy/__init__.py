@@ -1,0 +1,1 @@
+"""Service policies: rules as data."""

@@ -1,0 +1,1 @@
+"""Keys, sealing and the vault: content that can be forgotten."""

@@ -1,0 +1,1 @@
+"""Life cycles: which moves apply, and what becomes of an entity. Pure."""

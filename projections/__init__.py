@@ -1,0 +1,1 @@
+"""Views: what the events add up to, at any position and time."""
