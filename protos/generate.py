@@ -8,6 +8,7 @@ The rules of protovalidate reach protoc as a descriptor set taken from the insta
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -38,6 +39,8 @@ def generate(target: Path) -> None:
     """Write the generated code of every proto below `target`."""
     sources = sorted(path.relative_to(PROTOS).as_posix() for path in (PROTOS / "ledger").rglob("*.proto"))
     services = [source for source in sources if source.endswith("_service.proto")]
+    # The stub plugin is found by name: look beside this interpreter first, whether its environment is activated or not.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.NamedTemporaryFile(suffix=".binpb") as set_file:
         set_file.write(dependencies())
         set_file.flush()
@@ -67,14 +70,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with what is checked in; change nothing")
     check = parser.parse_args().check
-    if not check:
-        for name in generated(ROOT):
-            (ROOT / name).unlink()
-        generate(ROOT)
-        return
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         fresh, here = generated(Path(folder)), generated(ROOT)
+    if not check:
+        for name in here.keys() - fresh.keys():
+            (ROOT / name).unlink()
+        for name, content in fresh.items():
+            if here.get(name) != content:
+                (ROOT / name).write_bytes(content)
+        return
     different = sorted(name for name in fresh.keys() | here.keys() if fresh.get(name) != here.get(name))
     if different:
         sys.exit("Generated code is not what the protos give: run `make protos`.\n" + "\n".join(different))

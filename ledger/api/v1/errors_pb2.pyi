@@ -98,6 +98,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Sealed content cannot be opened because the vault does not answer. Retry; nothing is lost."""
     NEEDS_UPGRADE: _ErrorReason.ValueType  # 68
     """The call needs a feature of a later version. Update the ledger."""
+    DEADLINE_PASSED: _ErrorReason.ValueType  # 69
+    """The call did not end within the longest time the server gives a call. Ask for less; an append may have been recorded: send
+    the same events again with the same ids.
+    """
+    CALLS_EXHAUSTED: _ErrorReason.ValueType  # 70
+    """Too many calls of this class are under way. Retry after the delay given."""
     INTERNAL_ERROR: _ErrorReason.ValueType  # 90
     """Something unforeseen. The metadata holds an error id that the server's log explains."""
 
@@ -182,6 +188,12 @@ VAULT_UNAVAILABLE: ErrorReason.ValueType  # 67
 """Sealed content cannot be opened because the vault does not answer. Retry; nothing is lost."""
 NEEDS_UPGRADE: ErrorReason.ValueType  # 68
 """The call needs a feature of a later version. Update the ledger."""
+DEADLINE_PASSED: ErrorReason.ValueType  # 69
+"""The call did not end within the longest time the server gives a call. Ask for less; an append may have been recorded: send
+the same events again with the same ids.
+"""
+CALLS_EXHAUSTED: ErrorReason.ValueType  # 70
+"""Too many calls of this class are under way. Retry after the delay given."""
 INTERNAL_ERROR: ErrorReason.ValueType  # 90
 """Something unforeseen. The metadata holds an error id that the server's log explains."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -64,6 +64,7 @@ class ImportStarted(_message.Message):
     FROM_SOURCE_FIELD_NUMBER: _builtins.int
     MAPPING_DIGEST_FIELD_NUMBER: _builtins.int
     ROW_COUNT_EXPECTED_FIELD_NUMBER: _builtins.int
+    ANSWERS_RECORDED_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Id of the run."""
     from_source: _builtins.str
@@ -72,6 +73,8 @@ class ImportStarted(_message.Message):
     """SHA-256 of the mapping."""
     row_count_expected: _builtins.int
     """Rows expected, if known."""
+    answers_recorded: _builtins.bool
+    """True when the source records when contacts were answered: only then response targets are derived for contacts of the run."""
     def __init__(
         self,
         *,
@@ -79,10 +82,11 @@ class ImportStarted(_message.Message):
         from_source: _builtins.str | None = ...,
         mapping_digest: _builtins.bytes | None = ...,
         row_count_expected: _builtins.int | None = ...,
+        answers_recorded: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from_source", b"from_source", "mapping_digest", b"mapping_digest", "row_count_expected", b"row_count_expected", "run_id", b"run_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answers_recorded", b"answers_recorded", "from_source", b"from_source", "mapping_digest", b"mapping_digest", "row_count_expected", b"row_count_expected", "run_id", b"run_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_source", b"from_source", "mapping_digest", b"mapping_digest", "row_count_expected", b"row_count_expected", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_recorded", b"answers_recorded", "from_source", b"from_source", "mapping_digest", b"mapping_digest", "row_count_expected", b"row_count_expected", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -195,6 +195,8 @@ class _CloseOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CloseOut
     """Not a valid request."""
     CLOSED_REFERRED_OUT: _CloseOutcome.ValueType  # 5
     """Referred to somebody outside."""
+    CLOSED_OTHER: _CloseOutcome.ValueType  # 6
+    """Another outcome, or one that was not recorded; the note says which."""
 
 class CloseOutcome(_CloseOutcome, metaclass=_CloseOutcomeEnumTypeWrapper):
     """With what outcome a request was closed."""
@@ -211,6 +213,8 @@ CLOSED_INVALID: CloseOutcome.ValueType  # 4
 """Not a valid request."""
 CLOSED_REFERRED_OUT: CloseOutcome.ValueType  # 5
 """Referred to somebody outside."""
+CLOSED_OTHER: CloseOutcome.ValueType  # 6
+"""Another outcome, or one that was not recorded; the note says which."""
 Global___CloseOutcome: _TypeAlias = CloseOutcome  # noqa: Y015
 
 @_typing.final

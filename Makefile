@@ -1,0 +1,62 @@
+# Tellonce, from a fresh machine with Python 3.11 or later and make: `make run` serves, `make test` proves.
+
+PYTHON ?= python3
+DATA ?= ./data
+ADDRESS ?= 127.0.0.1:50051
+PYTEST ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format protos protos-check docs bench clean
+
+help: ## Show what can be done.
+	@echo "make run and make test need nothing but Python 3.11 or later."
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+	@echo "Settings: PYTHON=$(PYTHON) DATA=$(DATA) ADDRESS=$(ADDRESS) PYTEST='-k words' (options of pytest)"
+
+# Done once, and again when what to install has changed. The constraints bind the build backend too, whatever the age of pip.
+$(INSTALLED): export PIP_CONSTRAINT := constraints.txt
+$(INSTALLED): export PIP_BUILD_CONSTRAINT := constraints.txt
+$(INSTALLED): export PIP_DISABLE_PIP_VERSION_CHECK := 1
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Tellonce needs Python 3.11 or later, and this is %s: say which one with PYTHON=" % sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+run: $(INSTALLED) ## Serve the ledger on 127.0.0.1:50051, with data in ./data.
+	@exec $(BIN)/tellonce serve --data $(DATA) --listen $(ADDRESS)
+
+demo: $(INSTALLED) ## Serve on a temporary folder, import a sample, show what the ledger answers.
+	@exec $(BIN)/tellonce demo
+
+test: check ## Check everything, then run all tests.
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: $(INSTALLED) ## Lint, format, types, layers, generated code and generated docs.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python protos/generate.py --check
+	@$(BIN)/python protos/document.py --check
+
+format: $(INSTALLED) ## Put the code into its format.
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+protos: $(INSTALLED) ## Generate the Python code and docs/events.md from the protos.
+	@$(BIN)/python protos/generate.py
+	@$(BIN)/python protos/document.py
+
+protos-check: $(INSTALLED) ## Compare the generated code with what the protos give, byte by byte.
+	@$(BIN)/python protos/generate.py --check
+
+bench: $(INSTALLED) ## Measure the figures of benchmarks/, each against its limit.
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove the environment and all caches. Data stays.
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,0 +1,251 @@
+"""The synchronous client of the ledger. It only sends, waits and sleeps; what to send and when is decided in core/."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from threading import Event
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from clients.python.batcher import Batcher
+from clients.python.core import handoffs, history, identities, insight, log, promises, requests
+from clients.python.core.appending import Again, LaneLike, Piece, Result, not_sent, pieces
+from clients.python.core.arguments import ConsistencyLike
+from clients.python.core.calls import Call, Listing
+from clients.python.core.connections import CHANNEL_OPTIONS, Connections
+from clients.python.core.following import Feed
+from clients.python.core.retry import RetryPolicy
+from clients.python.core.session import Session
+from clients.python.errors import ClosedError, TellonceError
+from clients.python.events import ExpectationsLike, group
+from clients.python.pages import Pages
+from clients.python.subscription import Subscription
+from ledger.api.v1.consistency_pb2 import LedgerToken
+from ledger.api.v1.event_pb2 import EventToAppend
+from ledger.api.v1.ledger_service_pb2 import Appended, EventGroup
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+
+
+def _signed(method: Callable[..., Any], plan: Callable[..., Any]) -> None:
+    """Show the signature of the question with `self` before it, so that `help` is right."""
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    signature = inspect.signature(plan)
+    method.__signature__ = signature.replace(parameters=[own, *signature.parameters.values()])  # type: ignore[attr-defined]
+
+
+def _one(plan: Callable[P, Call[R, T]]) -> Callable[Concatenate[Client, P], T]:
+    @wraps(plan)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(plan(*args, **kwargs))
+
+    _signed(method, plan)
+    return method
+
+
+def _many(plan: Callable[P, Listing[R, T]]) -> Callable[Concatenate[Client, P], Pages[R, T]]:
+    @wraps(plan)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Pages[R, T]:
+        return Pages(plan(*args, **kwargs), self._run)
+
+    _signed(method, plan)
+    return method
+
+
+def _stream(plan: Callable[P, Feed[R, T]]) -> Callable[Concatenate[Client, P], Subscription[T]]:
+    @wraps(plan)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Subscription[T]:
+        return Subscription(plan(*args, **kwargs), self._session, self._connections)
+
+    _signed(method, plan)
+    return method
+
+
+class Client:
+    """A connection to the ledger, safe to use from several threads.
+
+    `target`: host and port. `connections`: how many connections to open; calls take them in turn. `timeout_seconds`: how long
+    a call may take in all, attempts and waits together; each method takes its own. `retry`: how to try again. The client sends
+    everything again that passes by itself (UNAVAILABLE, a call the server cancelled, overload with a delay, a lost
+    connection): reads change nothing, and appends carry ids made here, so nothing is recorded twice.
+
+    `consistency` is how fresh answers must be; each question takes its own, too:
+
+    - `"read_your_writes"` (default): the client carries the newest token that its appends and reads brought, and asks for
+      answers that know at least that much. So it sees all it wrote and never goes back, but may miss, for a moment, what
+      others wrote since. Before the first token it asks for `latest`.
+    - `"latest"`: every event that was acknowledged, to anybody, before the question was asked.
+    - `"any"`: whatever the views hold, without waiting.
+    - a `LedgerToken`, such as `other.token`: at least what that one saw, whoever it was.
+
+    Questions with one answer return the API's response, with `result` and, beside it, `read_at`; lists return `Pages`; streams
+    return a `Subscription`. Errors are the classes of clients/python/errors.py.
+
+    Example:
+        >>> with Client("127.0.0.1:50051") as client:
+        ...     client.append(event(ContactReceived(contact_id="c-1", customer=identifier("email:a@example.org"), reason="delivery")))
+        ...     for entry in client.history("email:a@example.org"):
+        ...         print(entry.event.topic)
+    """
+
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        *,
+        connections: int = 2,
+        consistency: ConsistencyLike = "read_your_writes",
+        timeout_seconds: float = 30.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._session = Session(target, consistency, timeout_seconds, retry or RetryPolicy())
+        self._connections = Connections(lambda: grpc.insecure_channel(target, options=CHANNEL_OPTIONS), connections)
+        self._closing = Event()
+
+    @property
+    def token(self) -> LedgerToken | None:
+        """The newest token this client has seen: give it to another client to read at least as much."""
+        return self._session.token
+
+    def append(
+        self,
+        *events: EventToAppend,
+        expectations: ExpectationsLike = (),
+        lane: LaneLike = "interactive",
+        timeout_seconds: float | None = None,
+    ) -> list[Appended]:
+        """Append events as one group: all are recorded, durably, or none is. Returns where each one stands.
+
+        `expectations` must hold, too; see `group`. A refusal is raised as its class (MoveNotAllowedError, InvalidError, …);
+        OutcomeUnknownError says that no answer came: append the same event objects again.
+
+        Example:
+            >>> opened = event(RequestOpened(request_id="r-1", contact_id="c-1", reason="delivery"))
+            >>> client.append(opened, expectations={"request-r-1": "new"})[0].position
+            4711
+        """
+        built = group(*events, expectations=expectations)
+        return self.append_groups([built], lane=lane, timeout_seconds=timeout_seconds)[0].get()
+
+    def append_groups(
+        self, groups: Iterable[EventGroup], *, lane: LaneLike = "interactive", timeout_seconds: float | None = None
+    ) -> list[Result]:
+        """Append groups, each atomic for itself, and return one result each, in order. Never raises for one group.
+
+        Any number: it takes several calls, one after the other, where one would be too large (1,000 events, 900 KiB). When a
+        call fails for good, its groups' results hold the error, and nothing after it is sent. `timeout_seconds` is for a call.
+
+        Example:
+            >>> [result.error for result in client.append_groups([group(first), group(second, third)])]
+            [None, None]
+        """
+        results: list[Result] = []
+        failed: TellonceError | None = None
+        for piece in pieces(groups, lane, timeout_seconds):
+            results += piece.given_up(not_sent(failed)) if failed else self._send(piece, self._closing)
+            failed = failed or piece.failed
+        return results
+
+    def batcher(
+        self,
+        *,
+        max_events: int = 250,
+        in_flight: int = 4,
+        waiting_events_max: int | None = None,
+        ordered: bool = True,
+        lane: LaneLike = "interactive",
+        timeout_seconds: float = 300.0,
+    ) -> Batcher:
+        """Return a batcher: appends many events in large calls, several in flight. See `Batcher`.
+
+        Example:
+            >>> with client.batcher(lane="bulk") as batcher:
+            ...     for row in rows:
+            ...         batcher.add(event_of(row))
+        """
+        return Batcher(
+            self._send,
+            max_events=max_events,
+            in_flight=in_flight,
+            waiting_events_max=waiting_events_max,
+            ordered=ordered,
+            lane=lane,
+            timeout_seconds=timeout_seconds,
+        )
+
+    head = _one(log.head)
+    position_at = _one(log.position_at)
+    get_event = _one(log.get_event)
+    read_events = _stream(log.read_events)
+    subscribe = _stream(log.subscribe)
+
+    card = _one(history.card)
+    history = _many(history.history)
+    search = _many(history.search)
+    watch_history = _stream(history.watch_history)
+    contacts = _many(history.contacts)
+    count_contacts = _one(history.count_contacts)
+
+    handoff = _one(handoffs.handoff)
+    handoffs = _many(handoffs.handoffs)
+    count_handoffs = _one(handoffs.count_handoffs)
+    watch_handoffs = _stream(handoffs.watch_handoffs)
+
+    promise = _one(promises.promise)
+    promises = _many(promises.promises)
+    count_promises = _one(promises.count_promises)
+    watch_promises = _stream(promises.watch_promises)
+
+    request = _one(requests.request)
+    requests = _many(requests.requests)
+    count_requests = _one(requests.count_requests)
+
+    resolve = _one(identities.resolve)
+    identifiers = _one(identities.identifiers)
+    duplicate_candidates = _many(identities.duplicate_candidates)
+
+    data_quality = _many(insight.data_quality)
+    status = _one(insight.status)
+    view_digest = _one(insight.view_digest)
+
+    def close(self) -> None:
+        """Close the connections. Calls under way fail with ClosedError."""
+        self._session.closed = True
+        self._closing.set()
+        for channel in self._connections.channels:
+            channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _send(self, piece: Piece, stop: Event) -> list[Result]:
+        try:
+            return self._run(piece.call, stop)
+        except TellonceError as error:
+            return piece.given_up(error)
+
+    def _run(self, call: Call[R, T], stop: Event | None = None) -> T:
+        stop = stop or self._closing
+        session = self._session
+        attempts = session.attempts(call.timeout_seconds, appends=call.appends)
+        request = session.prepare(call)
+        while True:
+            try:
+                response = self._connections.unary(call.rpc)(request, timeout=attempts.attempt_seconds())
+                return session.take(call, response)
+            except grpc.RpcError as error:
+                fault = session.fault(error.code().name, error.details() or "", error.trailing_metadata())
+            except Again as again:
+                fault = again.fault
+            except ValueError as error:  # what grpc raises for a call on a closed channel
+                fault = session.fault("CANCELLED", str(error), ())
+            if stop.wait(attempts.failed(fault)):
+                raise ClosedError("CLIENT_CLOSED", "Closed while it waited to try again: make a new one.")

@@ -1,0 +1,152 @@
+"""Decides which waiting items go into which call, so that calls are large, several are in flight, and order is kept.
+
+Does no input or output and starts no thread: batcher.py and aio_batcher.py drive it, each under its own lock.
+
+The order kept (`ordered=True`): items whose keys conflict (core/ordering.py) are recorded in the order in which they were added.
+The ledger records the groups of one call in their order, but says nothing about calls that are in flight together. So an item
+goes into a call only if no call in flight, and no item held before it, conflicts with it; until then it is held, and all that
+conflicts with it is held behind it. Retrying keeps the order too: a call is in flight until it is answered for good.
+
+When a call goes: at once when none is in flight; otherwise when it would be full, or when flushing. So a lonely event waits for
+nobody, and under load calls fill up while others are under way, without a timer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+from clients.python.core.appending import BYTES_MAX, check_size, group_bytes
+from clients.python.core.ordering import Keys, keys_of
+from ledger.api.v1.ledger_service_pb2 import EventGroup
+
+F = TypeVar("F")
+_NO_KEYS = Keys(frozenset(), frozenset())
+
+
+class Item(Generic[F]):
+    """A group that waits, and the future that tells what became of it."""
+
+    __slots__ = ("event_count", "future", "group", "keys", "single", "size")
+
+    def __init__(self, group: EventGroup, future: F, *, single: bool, ordered: bool) -> None:
+        check_size(group)
+        self.group = group
+        self.future = future
+        self.single = single
+        self.event_count = len(group.events)
+        self.size = group_bytes(group)
+        self.keys = keys_of(group) if ordered else _NO_KEYS
+
+
+class BatchCall(Generic[F]):
+    """The items of one call, and the keys it blocks while it is in flight."""
+
+    __slots__ = ("changes", "event_count", "items", "size", "touches")
+
+    def __init__(self) -> None:
+        self.items: list[Item[F]] = []
+        self.event_count = 0
+        self.size = 0
+        self.changes: set[str] = set()
+        self.touches: set[str] = set()
+
+    def add(self, item: Item[F]) -> None:
+        """Take an item in."""
+        self.items.append(item)
+        self.event_count += item.event_count
+        self.size += item.size
+        self.block(item.keys)
+
+    def block(self, keys: Keys) -> None:
+        """Let nothing pass that conflicts with these keys."""
+        self.changes |= keys.changes
+        self.touches |= keys.touches
+
+    def conflicts(self, keys: Keys) -> bool:
+        """True when an item with these keys must not overtake this call."""
+        return not (keys.changes.isdisjoint(self.touches) and keys.touches.isdisjoint(self.changes))
+
+
+class Batching(Generic[F]):
+    """The items that wait and the calls in flight.
+
+    `max_events` bounds a call (a larger group still goes, alone); `waiting_events_max` bounds what may wait before `full`.
+    """
+
+    def __init__(self, *, max_events: int, in_flight: int, waiting_events_max: int) -> None:
+        self.max_events = max_events
+        self.in_flight = in_flight
+        self.waiting_events_max = waiting_events_max
+        self.flushing = False
+        self.waiting_events = 0
+        self._fresh: deque[Item[F]] = deque()
+        self._fresh_events = 0
+        self._held: list[Item[F]] = []
+        self._behind: BatchCall[F] = BatchCall()
+        """The keys of the held items."""
+        self._calls: list[BatchCall[F]] = []
+
+    @property
+    def full(self) -> bool:
+        """True when whoever adds has to wait."""
+        return self.waiting_events >= self.waiting_events_max
+
+    @property
+    def idle(self) -> bool:
+        """True when nothing waits and nothing is in flight."""
+        return not self.waiting_events and not self._calls
+
+    @property
+    def due(self) -> bool:
+        """True when it is worth to ask for the next call."""
+        if not self._fresh or len(self._calls) >= self.in_flight:
+            return False
+        return not self._calls or self.flushing or self._fresh_events >= self.max_events
+
+    def add(self, item: Item[F]) -> None:
+        """Let an item wait."""
+        self._fresh.append(item)
+        self._fresh_events += item.event_count
+        self.waiting_events += item.event_count
+
+    def next_call(self) -> BatchCall[F] | None:
+        """Return the next call to send, or None. It is in flight until `done`."""
+        if not self.due:
+            return None
+        call: BatchCall[F] = BatchCall()
+        while self._fresh:
+            item = self._fresh[0]
+            if self._is_held(item):
+                self._held.append(item)
+                self._behind.block(item.keys)
+            elif call.items and (call.event_count + item.event_count > self.max_events or call.size + item.size > BYTES_MAX):
+                break
+            else:
+                call.add(item)
+            self._fresh.popleft()
+            self._fresh_events -= item.event_count
+        if not call.items:
+            return None
+        self.waiting_events -= call.event_count
+        self._calls.append(call)
+        return call
+
+    def done(self, call: BatchCall[F]) -> None:
+        """Take a call out of flight: what it held may go."""
+        self._calls.remove(call)
+        self._fresh.extendleft(reversed(self._held))
+        self._fresh_events += sum(item.event_count for item in self._held)
+        self._held = []
+        self._behind = BatchCall()
+
+    def drop_waiting(self) -> list[Item[F]]:
+        """Take out all that waits, in order."""
+        dropped = [*self._held, *self._fresh]
+        self._held, self._fresh = [], deque()
+        self._fresh_events = self.waiting_events = 0
+        self._behind = BatchCall()
+        return dropped
+
+    def _is_held(self, item: Item[F]) -> bool:
+        return self._behind.conflicts(item.keys) or any(call.conflicts(item.keys) for call in self._calls)

@@ -1,0 +1,113 @@
+"""The command `python -m ledger`: serve a ledger."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ledger.config import DATA_DIR, DEFAULT_REGION, HOME_ZONE, LISTEN, Config, ConfigError, load_config
+
+app = typer.Typer(
+    name="ledger",
+    help="The customer-interaction ledger: the customer tells once, every department gives the same answer.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """The customer-interaction ledger: the customer tells once, every department gives the same answer."""
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "`python -m ledger serve`\n\n"
+    "`python -m ledger serve --data /srv/tellonce --listen 127.0.0.1:50052`\n\n"
+    "`python -m ledger serve --home-zone Europe/Paris --default-region FR`"
+)
+def serve(
+    data: Annotated[
+        Path | None, typer.Option(help=f"Data directory; made when it is missing. Default: $TELLONCE_DATA, else {DATA_DIR}.")
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(help=f"Loopback address to listen on; port 0 takes any free one. Default: $TELLONCE_LISTEN, else {LISTEN}."),
+    ] = None,
+    home_zone: Annotated[
+        str | None,
+        typer.Option(
+            help="Zone in which local times are read. Counts only when the ledger is made. "
+            f"Default: $TELLONCE_HOME_ZONE, else {HOME_ZONE}."
+        ),
+    ] = None,
+    default_region: Annotated[
+        str | None,
+        typer.Option(
+            help="Region in which phone numbers without a prefix are read. Counts only when the ledger is made. "
+            f"Default: $TELLONCE_DEFAULT_REGION, else {DEFAULT_REGION}."
+        ),
+    ] = None,
+    reflection: Annotated[
+        bool, typer.Option("--reflection", help="Let tools such as grpcurl ask which services there are.")
+    ] = False,
+) -> None:
+    """Serve a ledger over gRPC until Ctrl-C or SIGTERM. What is under way is finished, and everything acknowledged is stored."""
+    try:
+        config = load_config(
+            data_dir=data, listen=listen, reflection=reflection, home_zone=home_zone, default_region=default_region
+        )
+        supervise(config)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def supervise(config: Config) -> None:
+    """Run all parts of a ledger until told to stop. Raises ConfigError when they cannot be started as told."""
+    # Not at the top: --help must not load a server.
+    from ledger import bootstrap
+    from ledger.server.lock import FileLock
+    from ledger.server.part import log_plainly
+    from ledger.server.supervisor import StartFailedError, Supervisor
+
+    log_plainly()
+    config.data.prepare()
+    lock = FileLock(config.data.supervisor_lock)
+    if not lock.acquire():
+        raise ConfigError(
+            f"The data directory {config.data_dir} is served already, by process {lock.holder()}: "
+            "stop that one first, or give another directory with --data."
+        )
+    config = bootstrap.with_free_port(config)
+    try:
+        Supervisor(bootstrap.parts(config)).run(lambda recovery_copy: _tell(config, recovery_copy))
+    except StartFailedError:
+        raise typer.Exit(1) from None
+    logging.getLogger("tellonce").info("stopped")
+
+
+def _tell(config: Config, recovery_copy: str | None) -> None:
+    typer.echo(f"Tellonce serves on {config.address}")
+    typer.echo(f"  Data directory: {config.data_dir}")
+    typer.echo(f"  To stop: Ctrl-C, or `kill {os.getpid()}`; what is under way is finished first.")
+    if recovery_copy is not None:
+        typer.echo("")
+        typer.echo("A new master key was made. This is its recovery copy, shown this once:")
+        typer.echo("")
+        typer.echo(f"    {recovery_copy}")
+        typer.echo("")
+        typer.echo("Keep it on paper or in a password safe, away from this machine and from the backups of its data.")
+        typer.echo("Without the key file or this copy nothing that is sealed can ever be read again.")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,246 @@
+"""The ledger: append, read, follow. Servers, followers and tests talk to this class; what stands below it is its own business."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+
+import uuid_utils
+from eventsourcing.application import Application
+
+from ledger.api.v1.errors_pb2 import APPEND_TOO_LARGE, FIELD_REQUIRED
+from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
+from ledger.api.v1.governance_pb2 import LedgerOpened
+from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
+from ledger.api.v1.policy_pb2 import PolicyPublished
+from ledger.catalogue import BY_FIELD, read_event
+from ledger.decision import Decider, IncomingGroup, Outcome
+from ledger.errors import LedgerError
+from ledger.event import Event
+from ledger.intake.receive import receive
+from ledger.intake.validate import check, warm
+from ledger.mapper import LedgerMapper
+from ledger.policy.book import Policy, PolicyBook
+from ledger.policy.default import POLICY_ID, RECORDING_ALLOWANCE, default_policy
+from ledger.privacy.content import ContentReader
+from ledger.privacy.master_key import MasterKey, load_or_create
+from ledger.privacy.vault import Vault
+from ledger.status import status_of
+from ledger.store.recorder import Head, LogRecorder
+from ledger.streams import Streams
+from ledger.subjects import Subjects
+from ledger.writer import Writer, wall_clock
+
+LOG_FILE: Final = "log.db"
+VAULT_FILE: Final = "vault.db"
+MASTER_KEY_FILE: Final = "keys/master.key"
+APPEND_EVENTS_MAX: Final = 1_000
+HASH_SUITE: Final = "sha256_v1"
+
+
+class Ledger(Application[str]):
+    """One ledger, opened for appending. Only one process may have it open so.
+
+    `on_commit` are called in the writer's thread with the new head after each commit, and must be quick.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        now: Callable[[], int] = wall_clock,
+        home_zone: str = "UTC",
+        default_region: str = "FR",
+        recording_allowance: timedelta = RECORDING_ALLOWANCE,
+    ) -> None:
+        self.data_dir = data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        super().__init__({"PERSISTENCE_MODULE": "ledger.store.sqlite", "LOG_PATH": str(data_dir / LOG_FILE)})
+        self.store = cast("LogRecorder", self.recorder)
+        self.master_key: MasterKey = load_or_create(data_dir / MASTER_KEY_FILE)
+        self.vault = Vault(data_dir / VAULT_FILE, self.master_key)
+        self.on_commit: list[Callable[[int], None]] = []
+        opened = self._opened()
+        if opened is None:
+            self.ledger_id, self.incarnation = uuid.uuid4().bytes, 1
+            self.home_zone, self.default_region = home_zone, default_region
+        else:
+            said = opened.payload
+            self.ledger_id, self.incarnation = uuid.UUID(said.ledger_id).bytes, said.incarnation
+            self.home_zone, self.default_region = said.home_zone, said.default_region
+        self.content = ContentReader(self.vault, self.ledger_id)
+        governing = [read_event(row.position, row.header) for row in self.store.read_governing()]
+        self._policies = PolicyBook(Policy.of(event) for event in governing if event.topic == "policy-published")
+        self._subjects = Subjects(self.vault, self.ledger_id)
+        self._subjects.committed(governing)
+        streams = Streams(self.store)
+        decider = Decider(
+            ledger_id=self.ledger_id,
+            reader=self.store,
+            streams=streams,
+            subjects=self._subjects,
+            policies=self._policies,
+            content=self.content,
+        )
+        self.writer = Writer(recorder=self.store, decider=decider, streams=streams, now=now, committed=self._committed)
+        if opened is None:
+            self._open_first(now(), recording_allowance)
+
+    @classmethod
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        now: Callable[[], int] = wall_clock,
+        home_zone: str = "UTC",
+        default_region: str = "FR",
+        recording_allowance: timedelta = RECORDING_ALLOWANCE,
+    ) -> Ledger:
+        """Open the ledger in a data directory, or make one there: its first two events are its opening and the default policy.
+
+        `home_zone`, `default_region` and `recording_allowance` count only when it is made; they are recorded then.
+        """
+        return cls(data_dir, now=now, home_zone=home_zone, default_region=default_region, recording_allowance=recording_allowance)
+
+    @classmethod
+    def construct_env(cls, name: str, env: Any = None) -> Any:
+        """Return the settings given, and nothing of the process's environment: that is read in config.py alone."""
+        from eventsourcing.utils import Environment
+
+        return Environment(name, env or {})
+
+    def construct_mapper(self) -> Any:
+        """Return the mapper that stores headers as they are."""
+        return LedgerMapper()
+
+    @property
+    def failed(self) -> Any:
+        """Set when the writer ended unasked: the process has to end."""
+        return self.writer.failed
+
+    @property
+    def queue_events(self) -> int:
+        """Events waiting to be recorded."""
+        return self.writer.queue_events
+
+    @property
+    def read_only_reason(self) -> str | None:
+        """Why nothing is recorded now; None when it is."""
+        return self.writer.read_only_reason
+
+    def head(self) -> Head:
+        """Return the last position and its record time, as committed."""
+        return self.store.head()
+
+    def append(self, groups: Sequence[EventGroup], *, internal: bool = False) -> list[GroupResult]:
+        """Append groups and wait until they are durable. One result each, in order; see `submit`."""
+        return self.submit(groups, internal=internal).result()
+
+    def submit(self, groups: Sequence[EventGroup], *, internal: bool = False) -> Future[list[GroupResult]]:
+        """Append groups: each is atomic and fails alone, with its refusal in its result.
+
+        Raises LedgerError at once for what concerns the whole call (APPEND_TOO_LARGE, QUEUE_FULL, SHUTTING_DOWN); the future
+        raises it for what concerns the store. `internal` callers are the ledger's own parts: they may write reserved topics.
+        """
+        received: list[IncomingGroup | LedgerError] = []
+        event_count = 0
+        for index, group in enumerate(groups):
+            event_count += len(group.events)
+            received.append(self._receive(group, f"groups[{index}]", internal))
+        if event_count > APPEND_EVENTS_MAX:
+            raise LedgerError(
+                APPEND_TOO_LARGE,
+                f"{event_count} events in one call are more than {APPEND_EVENTS_MAX}: split it.",
+                event_count=event_count,
+                event_count_max=APPEND_EVENTS_MAX,
+            )
+        results: Future[list[GroupResult]] = Future()
+
+        def answer(done: Future[list[Outcome]]) -> None:
+            error = done.exception()
+            if error is not None:
+                results.set_exception(error)
+            else:
+                results.set_result([_result(outcome) for outcome in done.result()])
+
+        self.writer.submit(received, event_count).add_done_callback(answer)
+        return results
+
+    def close(self) -> None:
+        """Record what waits, and close the files."""
+        self.writer.close()
+        self.vault.close()
+        super().close()
+
+    def _receive(self, group: EventGroup, path: str, internal: bool) -> IncomingGroup | LedgerError:
+        try:
+            if not group.events:
+                raise LedgerError(
+                    FIELD_REQUIRED,
+                    f"{path}.events is empty: a group has at least one event.",
+                    violations=[(f"{path}.events", "value is required")],
+                )
+            for index, expectation in enumerate(group.expectations):
+                check(expectation, f"{path}.expectations[{index}]")
+            return IncomingGroup(
+                [
+                    receive(
+                        event,
+                        f"{path}.events[{index}]",
+                        internal=internal,
+                        home_zone=self.home_zone,
+                        default_region=self.default_region,
+                    )
+                    for index, event in enumerate(group.events)
+                ],
+                group.expectations,
+            )
+        except LedgerError as error:
+            return error
+
+    def _committed(self, events: Sequence[Event], head: Head) -> None:
+        self._subjects.committed(events)
+        for event in events:
+            if event.topic == "policy-published":
+                self._policies.add(Policy.of(event))
+        for call in self.on_commit:
+            call(head.position)
+
+    def _opened(self) -> Event | None:
+        rows = self.store.read(0, 1)
+        return read_event(rows[0].position, rows[0].header) if rows else None
+
+    def _open_first(self, now: int, recording_allowance: timedelta) -> None:
+        opened = LedgerOpened(
+            ledger_id=str(uuid.UUID(bytes=self.ledger_id)),
+            incarnation=self.incarnation,
+            hash_suite=HASH_SUITE,
+            home_zone=self.home_zone,
+            default_region=self.default_region,
+        )
+        published = PolicyPublished(policy_id=POLICY_ID, policy_version=1, policy=default_policy(recording_allowance))
+        published.in_force_from.FromMicroseconds(now)
+        events = [
+            EventToAppend(envelope=EventEnvelope(event_id=str(uuid_utils.uuid7())), payload=payload)
+            for payload in (Payload(ledger_opened=opened), Payload(policy_published=published))
+        ]
+        (result,) = self.append([EventGroup(events=events)], internal=True)
+        if result.HasField("error"):
+            raise RuntimeError(f"the ledger could not be opened: {result.error.message}")
+
+
+def warm_rules() -> None:
+    """Compile the rules of every event type, so that nobody's first call waits for them."""
+    warm(EventEnvelope())
+    for kind in BY_FIELD.values():
+        warm(kind.message())
+
+
+def _result(outcome: Outcome) -> GroupResult:
+    if outcome.error is not None:
+        return GroupResult(error=status_of(outcome.error))
+    return GroupResult(appended=outcome.appended)

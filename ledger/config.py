@@ -1,0 +1,138 @@
+"""What a server is told at start. The only place that reads the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ledger.wake import SocketPathTooLongError, check_socket_path
+
+DATA_DIR: Final = "./data"
+LISTEN: Final = "127.0.0.1:50051"
+HOME_ZONE: Final = "UTC"
+DEFAULT_REGION: Final = "FR"
+
+VARIABLES: Final = {
+    "TELLONCE_DATA": "Data directory, when --data is not given.",
+    "TELLONCE_LISTEN": "Address to listen on, when --listen is not given.",
+    "TELLONCE_HOME_ZONE": "Home time zone of a new ledger, when --home-zone is not given.",
+    "TELLONCE_DEFAULT_REGION": "Region of phone numbers without a prefix in a new ledger, when --default-region is not given.",
+}
+"""Every environment variable the server knows, and what it does."""
+
+_REGION: Final = re.compile(r"[A-Z]{2}")
+
+
+class ConfigError(Exception):
+    """The server cannot start as told: the message says what to change."""
+
+
+class DataDirectory:
+    """Where the processes of one ledger find each other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run = path / "run"
+        """Sockets and the lock file: nothing in it outlives the processes."""
+        self.supervisor_lock = self.run / "serve.lock"
+        """Held by the supervisor: one for each data directory."""
+        self.server_lock = self.run / "append.lock"
+        """Held by the process that appends: it may outlive its supervisor by a moment."""
+        self.grpc_socket = self.run / "ledger.sock"
+        """The server's door for the ledger's own parts."""
+        self.server_socket = self.run / "server.sock"
+        """Wakes the server when the views have moved."""
+        self.projector_socket = self.run / "projector.sock"
+        """Wakes the projector when the log has grown."""
+
+    def prepare(self) -> None:
+        """Make the directory and its run directory, for the owner alone. Raises ConfigError where that cannot be."""
+        try:
+            for path in (self.path, self.run):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.run.chmod(0o700)
+            for path in (self.grpc_socket, self.server_socket, self.projector_socket):
+                check_socket_path(path)
+        except (OSError, SocketPathTooLongError) as error:
+            raise ConfigError(f"The data directory {self.path} cannot be used: {error}") from error
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a server is told. Passed as it is to every part."""
+
+    data_dir: Path
+    host: str
+    port: int
+    """0: any free one."""
+    reflection: bool
+    home_zone: str
+    default_region: str
+
+    @property
+    def address(self) -> str:
+        """Host and port, as gRPC writes them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def data(self) -> DataDirectory:
+        """Where the processes find each other."""
+        return DataDirectory(self.data_dir)
+
+
+def load_config(
+    *,
+    data_dir: Path | None = None,
+    listen: str | None = None,
+    reflection: bool = False,
+    home_zone: str | None = None,
+    default_region: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Return what is told by arguments, else by the environment, else by default. Raises ConfigError."""
+    environment = os.environ if environment is None else environment
+    host, port = _parsed(listen or environment.get("TELLONCE_LISTEN") or LISTEN)
+    home_zone = home_zone or environment.get("TELLONCE_HOME_ZONE") or HOME_ZONE
+    default_region = default_region or environment.get("TELLONCE_DEFAULT_REGION") or DEFAULT_REGION
+    try:
+        ZoneInfo(home_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"{home_zone!r} is not a time zone: give an IANA name such as Europe/Paris.") from error
+    if not _REGION.fullmatch(default_region):
+        raise ConfigError(f"{default_region!r} is not a region: give two capital letters such as FR.")
+    return Config(
+        data_dir=(data_dir or Path(environment.get("TELLONCE_DATA") or DATA_DIR)).expanduser().absolute(),
+        host=host,
+        port=port,
+        reflection=reflection,
+        home_zone=home_zone,
+        default_region=default_region,
+    )
+
+
+def _parsed(listen: str) -> tuple[str, int]:
+    host, colon, port_text = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65_535:
+        raise ConfigError(f"{listen!r} is not an address: give host and port, such as {LISTEN}.")
+    if not _is_loopback(host):
+        raise ConfigError(
+            f"Refused to listen on {listen}: there is no access control yet, so only this machine may connect. "
+            f"Use a loopback address such as {LISTEN}."
+        )
+    return host, int(port_text)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

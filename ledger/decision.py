@@ -1,0 +1,254 @@
+"""Decide a batch of groups: duplicate, expectations, life cycle, in this order; then make the rows of what is accepted.
+
+A group is atomic and fails alone: what it changed in the overlay is put back. Nothing here commits; the writer does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from ledger.acceptance import Acceptance
+from ledger.api.v1.core_pb2 import ACTOR_KIND_UNSPECIFIED, CLAIMED, EXACT, HUMAN, LEDGER, PRECISION_UNSPECIFIED
+from ledger.api.v1.errors_pb2 import (
+    EVENT_ID_REUSED,
+    REVISION_MISMATCH,
+)
+from ledger.api.v1.ledger_service_pb2 import Appended, StreamExpectation
+from ledger.duplicate import same_as_recorded
+from ledger.errors import LedgerError
+from ledger.event import Event
+from ledger.intake.receive import Incoming, micros
+from ledger.internal.v1.stored_pb2 import EventHeader
+from ledger.policy.book import PolicyBook
+from ledger.privacy.content import ContentReader
+from ledger.store.recorder import Head, LogReader, StoredEventRow
+from ledger.streams import NEW_STREAM, Streams, StreamState
+from ledger.subjects import Sealable, Subjects
+
+
+class IncomingGroup(NamedTuple):
+    """Events that are recorded together or not at all."""
+
+    events: Sequence[Incoming]
+    expectations: Sequence[StreamExpectation]
+
+
+class Outcome(NamedTuple):
+    """What became of a group: one `Appended` an event, or the refusal."""
+
+    appended: list[Appended]
+    error: LedgerError | None
+
+
+class Decision(NamedTuple):
+    """A batch decided: the rows to insert, and the outcome of each group."""
+
+    rows: list[StoredEventRow]
+    events: list[Event]
+    outcomes: list[Outcome]
+
+
+class Decider:
+    """Decides batches against the streams of one log. Used by one thread."""
+
+    def __init__(
+        self,
+        *,
+        ledger_id: bytes,
+        reader: LogReader,
+        streams: Streams,
+        subjects: Subjects,
+        policies: PolicyBook,
+        content: ContentReader,
+    ) -> None:
+        self._ledger_id = ledger_id
+        self._reader = reader
+        self._streams = streams
+        self._subjects = subjects
+        self._acceptance = Acceptance(streams, policies)
+        self._content = content
+        self._head = Head(0, 0)
+        self._record_time = 0
+        self._accepted: list[tuple[Event, Sealable]] = []
+        self._by_id: dict[bytes, tuple[Incoming, Appended]] = {}
+        self._stored: Mapping[bytes, StoredEventRow] = {}
+
+    def decide(self, groups: Sequence[IncomingGroup], head: Head, record_time: int) -> Decision:
+        """Decide the groups in order, as recorded at `record_time` after `head`. Keys of new subjects are durable on return."""
+        self._head = head
+        self._record_time = record_time
+        self._accepted = []
+        self._by_id = {}
+        every = [event for group in groups for event in group.events]
+        self._stored = self._reader.find_event_ids([event.event_id for event in every])
+        fresh = [event for event in every if event.event_id not in self._stored]
+        self._streams.load(self._streams_of(groups, fresh))
+        sealables = self._subjects.resolve(fresh, self._streams)
+        outcomes = [self._decide_group(group, sealables) for group in groups]
+        rows = [self._row(event, sealable) for event, sealable in self._accepted]
+        return Decision(rows, [event for event, _ in self._accepted], outcomes)
+
+    def _streams_of(self, groups: Sequence[IncomingGroup], fresh: Sequence[Incoming]) -> list[str]:
+        names: dict[str, None] = {}
+        for group in groups:
+            for expectation in group.expectations:
+                names[expectation.stream] = None
+        for event in fresh:
+            if has_shared_stream(event):
+                names[event.stream] = None
+            for name in self._subjects.streams_asked(event):
+                names[name] = None
+            if event.envelope.import_run:
+                names[f"import-{event.envelope.import_run}"] = None
+        return list(names)
+
+    def _decide_group(self, group: IncomingGroup, sealables: Mapping[int, Sealable]) -> Outcome:
+        before: dict[str, tuple[StreamState, int]] = {}
+        start = len(self._accepted)
+        appended: list[Appended] = []
+        try:
+            if any(self._recorded(event) is None for event in group.events):
+                self._check_expectations(group.expectations)
+            for event in group.events:
+                recorded = self._recorded(event)
+                if recorded is None:
+                    recorded = self._accept(event, sealables[id(event)], before)
+                appended.append(recorded)
+        except LedgerError as error:
+            for stream, (state, count) in before.items():
+                self._streams.undo(stream, state, count)
+            for event_refused, _ in self._accepted[start:]:
+                self._by_id.pop(event_refused.event_id, None)
+            del self._accepted[start:]
+            if len(group.events) > 1:
+                error.metadata["event_index"] = str(len(appended))
+            return Outcome([], error)
+        return Outcome(appended, None)
+
+    def _recorded(self, event: Incoming) -> Appended | None:
+        """Return where an event is recorded already; None when it is new. Raises when its id has other content."""
+        pending = self._by_id.get(event.event_id)
+        if pending is not None:
+            twin, appended = pending
+            if twin.payload != event.payload or twin.envelope != event.envelope:
+                raise _reused(event, appended.position)
+            return Appended(
+                event_id=appended.event_id,
+                position=appended.position,
+                stream=appended.stream,
+                revision=appended.revision,
+                duplicate=True,
+            )
+        row = self._stored.get(event.event_id)
+        if row is None:
+            return None
+        if not same_as_recorded(event, row, self._content):
+            raise _reused(event, row.position)
+        return Appended(
+            event_id=str(UUID(bytes=row.event_id)), position=row.position, stream=row.stream, revision=row.revision, duplicate=True
+        )
+
+    def _check_expectations(self, expectations: Sequence[StreamExpectation]) -> None:
+        failed: list[str] = []
+        for expectation in expectations:
+            revision = self._streams.get(expectation.stream).revision
+            wanted = expectation.WhichOneof("state")
+            if wanted == "revision" and revision != expectation.revision:
+                failed.append(f"Stream {expectation.stream} is at revision {revision}, not {expectation.revision}")
+            elif wanted == "is_new" and revision != 0:
+                failed.append(f"Stream {expectation.stream} is at revision {revision}, not new")
+            elif wanted == "exists" and revision == 0:
+                failed.append(f"Stream {expectation.stream} has no event")
+        if failed:
+            raise LedgerError(
+                REVISION_MISMATCH,
+                ". ".join(failed) + ": read it again and decide again.",
+                failed_count=len(failed),
+                failed="; ".join(failed),
+            )
+
+    # One event
+
+    def _accept(self, incoming: Incoming, sealable: Sealable, before: dict[str, tuple[StreamState, int]]) -> Appended:
+        stream = incoming.stream
+        state = self._streams.get(stream) if has_shared_stream(incoming) else NEW_STREAM
+        event = self._event(incoming, sealable, state.revision + 1)
+        moved_on, irregular = self._acceptance.accept(incoming, event, state)
+        if has_shared_stream(incoming):
+            before.setdefault(stream, (state, self._streams.pending_count(stream)))
+            self._streams.put(stream, moved_on, event)
+        self._accepted.append((event, sealable))
+        appended = Appended(
+            event_id=str(UUID(bytes=event.event_id)),
+            position=event.position,
+            stream=stream,
+            revision=event.revision,
+            irregular=irregular or None,
+            held_back=event.header.held_back or None,
+        )
+        self._by_id[event.event_id] = (incoming, appended)
+        return appended
+
+    def _event(self, incoming: Incoming, sealable: Sealable, revision: int) -> Event:
+        envelope = incoming.envelope
+        internal = incoming.internal
+        header = EventHeader(
+            event_id=incoming.event_id,
+            ledger_id=self._ledger_id,
+            stream=incoming.stream,
+            topic=incoming.kind.topic,
+            schema_version=1,
+            subject=sealable.subject,
+            occur_time_micros=self._record_time if incoming.occur is None else incoming.occur,
+            precision=EXACT if envelope.precision == PRECISION_UNSPECIFIED else envelope.precision,
+            channel=envelope.channel,
+            department=envelope.department,
+            actor=envelope.actor,
+            actor_kind=HUMAN if envelope.actor_kind == ACTOR_KIND_UNSPECIFIED else envelope.actor_kind,
+            actor_known=LEDGER if internal else CLAIMED,
+            source=envelope.source,
+            import_run=envelope.import_run,
+            record_late=envelope.record_late,
+            supervisor=envelope.supervisor,
+            correlation_id=envelope.correlation_id,
+            causation_id=UUID(envelope.causation_id).bytes if envelope.causation_id else b"",
+            revision=revision,
+            record_time_micros=self._record_time,
+        )
+        if envelope.HasField("source_record_time"):
+            header.source_record_time_micros = micros(envelope.source_record_time)
+        position = self._head.position + len(self._accepted) + 1
+        return Event(position=position, header=header, payload=sealable.clear, clock=incoming.kind.clock)
+
+    def _row(self, event: Event, sealable: Sealable) -> StoredEventRow:
+        header = event.header
+        header.payload = event.payload.SerializeToString()
+        parts = self._subjects.seal(header, sealable)
+        event.parts = parts
+        # Revision and record time have the highest field numbers, so they are the tail of these bytes.
+        return StoredEventRow(
+            position=event.position,
+            event_id=event.event_id,
+            stream=event.stream,
+            revision=event.revision,
+            topic=event.topic,
+            record_time=self._record_time,
+            header=header.SerializeToString(),
+            parts=parts,
+        )
+
+
+def has_shared_stream(event: Incoming) -> bool:
+    """True unless the event's stream is its own alone, named by its id: then it is new by the event id's own uniqueness."""
+    return "{event_id}" not in event.kind.stream
+
+
+def _reused(event: Incoming, position: int) -> LedgerError:
+    return LedgerError(
+        EVENT_ID_REUSED,
+        f"Event id {UUID(bytes=event.event_id)} is recorded at position {position} with other content: a new event needs a new id.",
+        event_id=UUID(bytes=event.event_id),
+        position=position,
+    )

@@ -1,0 +1,198 @@
+"""From an event as a caller sends it to one that is ready to be decided: checked, normalised, its dues resolved.
+
+Pure: no store, no vault, no clock. What depends on other events is left to the decision.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import uuid_utils
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from ledger.api.v1.core_pb2 import CLOCK, PLAYBOOK, Due, Fact, ObjectReference
+from ledger.api.v1.errors_pb2 import FIELD_MADE_BY_LEDGER, FIELD_REQUIRED, ID_MALFORMED, TOPIC_RESERVED
+from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend
+from ledger.catalogue import BY_FIELD, EventType, is_made
+from ledger.errors import LedgerError
+from ledger.intake.identifier import normalise
+from ledger.intake.local_time import resolve_due
+from ledger.intake.validate import PERSONAL_ID, check, check_known
+
+RESPONSE_PREFIX: Final = "response-"
+"""Promise ids with this prefix belong to response targets."""
+
+
+class Incoming(NamedTuple):
+    """An event to be decided. `payload` is a copy in normal form: texts as given, identifiers normalised, dues resolved."""
+
+    kind: EventType
+    envelope: EventEnvelope
+    payload: Any
+    event_id: bytes
+    stream: str
+    occur: int | None
+    """Occur time in microseconds; None: when it is recorded."""
+    identifiers: tuple[tuple[str, str, str], ...]
+    """Field, type and normalised value of each identifier."""
+    internal: bool
+
+
+def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, default_region: str) -> Incoming:
+    """Check an event and bring it into normal form; `path` names it in violations. Raises LedgerError."""
+    check_known(event, path)
+    field = event.payload.WhichOneof("kind")
+    if field is None:
+        raise LedgerError(
+            FIELD_REQUIRED, f"{path}.payload is missing: say what happened.", violations=[(f"{path}.payload", "value is required")]
+        )
+    kind = BY_FIELD[field]
+    envelope = event.envelope
+    given = getattr(event.payload, field)
+    inner_path = f"{path}.payload.{field}"
+    check(envelope, f"{path}.envelope")
+    check(given, inner_path)
+    _refuse_reserved(kind, envelope, given, inner_path, internal)
+    payload = kind.message()
+    payload.CopyFrom(given)
+    identifiers: list[tuple[str, str, str]] = []
+    for name in kind.identifiers:
+        if payload.HasField(name):
+            identifier = getattr(payload, name)
+            identifier.type, identifier.value = normalise(identifier.type, identifier.value, default_region)
+            identifiers.append((name, identifier.type, identifier.value))
+    for name in fields_of(payload.DESCRIPTOR, Due.DESCRIPTOR.full_name):
+        if payload.HasField(name):
+            resolve_due(getattr(payload, name), home_zone)
+    event_id = envelope.event_id or str(uuid_utils.uuid7())
+    return Incoming(
+        kind=kind,
+        envelope=envelope,
+        payload=payload,
+        event_id=UUID(event_id).bytes,
+        stream=kind.stream_of(payload, event_id),
+        occur=micros(envelope.occur_time) if envelope.HasField("occur_time") else None,
+        identifiers=tuple(identifiers),
+        internal=internal,
+    )
+
+
+def micros(time: Any) -> int:
+    """Return a Timestamp as microseconds since 1970."""
+    return int(time.seconds) * 1_000_000 + int(time.nanos) // 1000
+
+
+def _refuse_reserved(kind: EventType, envelope: EventEnvelope, payload: Any, path: str, internal: bool) -> None:
+    if not internal:
+        if kind.reserved:
+            raise LedgerError(
+                TOPIC_RESERVED, f"{kind.topic} is written by the ledger only: leave it to the ledger.", topic=kind.topic
+            )
+        if envelope.actor_kind in (CLOCK, PLAYBOOK):
+            raise _made_by_ledger(path, "actor_kind")
+        made = first_made(payload)
+        if made:
+            raise _made_by_ledger(path, made)
+        if kind.topic == "promise-made" and payload.promise_id.startswith(RESPONSE_PREFIX):
+            raise _malformed(f"{path}.promise_id", f"ids that begin with {RESPONSE_PREFIX} belong to response targets")
+    for name in _id_fields(payload.DESCRIPTOR):
+        if PERSONAL_ID.match(getattr(payload, name)):
+            raise _malformed(f"{path}.{name}", "it looks like a phone number, and ids must not be personal data")
+
+
+def _made_by_ledger(path: str, name: str) -> LedgerError:
+    return LedgerError(
+        FIELD_MADE_BY_LEDGER,
+        f"{path}.{name} is set by the ledger: leave it out.",
+        violations=[(f"{path}.{name}", "set by the ledger")],
+        field=f"{path}.{name}",
+    )
+
+
+def _malformed(path: str, why: str) -> LedgerError:
+    return LedgerError(ID_MALFORMED, f"{path} is no usable id: {why}. Choose another one.", violations=[(path, why)], field=path)
+
+
+@cache
+def _id_fields(descriptor: Descriptor) -> tuple[str, ...]:
+    return tuple(
+        field.name
+        for field in descriptor.fields
+        if field.name.endswith("_id") and not field.is_repeated and field.type == field.TYPE_STRING
+    )
+
+
+@cache
+def fields_of(descriptor: Descriptor, message_name: str) -> tuple[str, ...]:
+    """Return the names of a message's fields that hold messages of one type."""
+    return tuple(field.name for field in descriptor.fields if field.message_type and field.message_type.full_name == message_name)
+
+
+# Fields that the ledger sets
+
+
+@cache
+def _made_plan(descriptor: Descriptor) -> tuple[tuple[str, ...], tuple[tuple[str, bool], ...]]:
+    made = tuple(field.name for field in descriptor.fields if is_made(field))
+    inner = tuple(
+        (field.name, field.is_repeated)
+        for field in descriptor.fields
+        if field.message_type and not is_made(field) and any(_made_plan(field.message_type))
+    )
+    return made, inner
+
+
+def first_made(message: Any) -> str | None:
+    """Return the path of a field set that only the ledger sets; None when there is none."""
+    made, inner = _made_plan(message.DESCRIPTOR)
+    if not made and not inner:
+        return None
+    for name in made:
+        field = message.DESCRIPTOR.fields_by_name[name]
+        if getattr(message, name) if field.is_repeated else message.HasField(name):
+            return name
+    for name, repeated in inner:
+        items = getattr(message, name) if repeated else [getattr(message, name)] if message.HasField(name) else []
+        for item in items:
+            found = first_made(item)
+            if found:
+                return f"{name}.{found}"
+    return None
+
+
+def clear_made(message: Any) -> None:
+    """Take out what the ledger set: what remains is as it was received, in normal form."""
+    made, inner = _made_plan(message.DESCRIPTOR)
+    for name in made:
+        message.ClearField(name)
+    for name, repeated in inner:
+        for item in getattr(message, name) if repeated else [getattr(message, name)] if message.HasField(name) else []:
+            clear_made(item)
+
+
+# Values that are marked, so that equal ones can be found without being read
+
+
+MARKED: Final = (Fact.DESCRIPTOR.full_name, ObjectReference.DESCRIPTOR.full_name)
+
+
+def marked_items(payload: Message) -> list[tuple[Any, str]]:
+    """Return each fact and object reference, with the label its mark is made under; in the same order for equal shapes."""
+    items: list[tuple[Any, str]] = []
+    for message_name in MARKED:
+        for name in fields_of(payload.DESCRIPTOR, message_name):
+            value = getattr(payload, name)
+            repeated = payload.DESCRIPTOR.fields_by_name[name].is_repeated
+            for item in value if repeated else [value] if payload.HasField(name) else []:
+                label = f"fact:{item.key}" if message_name == MARKED[0] else f"object:{item.type}"
+                items.append((item, label))
+    return items
+
+
+def normal_text(value: str) -> str:
+    """Return a value as it is compared: NFKC, case folded, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())

@@ -1,0 +1,82 @@
+"""Which moves of contacts are refused, in words.
+
+Pure. The life cycle itself stands in contact.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ledger.api.v1.history_service_pb2 import (
+    CONTACT_STATE_ABANDONED,
+    CONTACT_STATE_ANSWERED,
+    CONTACT_STATE_ENDED,
+    CONTACT_STATE_MADE,
+    CONTACT_STATE_RECEIVED,
+)
+from ledger.event import Event
+from ledger.rules import contact
+from ledger.rules.contact import ContactState
+from ledger.rules.verdict import Refusal, not_allowed, not_opened
+
+STATE_WORDS: Final[dict[int, str]] = {
+    CONTACT_STATE_RECEIVED: "received",
+    CONTACT_STATE_ANSWERED: "answered",
+    CONTACT_STATE_ABANDONED: "abandoned",
+    CONTACT_STATE_ENDED: "ended",
+    CONTACT_STATE_MADE: "made",
+}
+
+
+def allowed_moves(state: ContactState) -> tuple[str, ...]:
+    """Return the moves that apply now, as topics."""
+    if contact.waits(state):
+        return ("contact-queued", "contact-answered", "contact-abandoned", "contact-ended", "note-added")
+    if state.state in (CONTACT_STATE_ANSWERED, CONTACT_STATE_MADE):
+        return ("contact-ended", "note-added")
+    if state.state == CONTACT_STATE_ENDED and not state.wrapped_up:
+        return ("contact-wrapped-up", "note-added")
+    return ("note-added",)
+
+
+class ContactRules:
+    """The life cycle of contacts. See `Rules`."""
+
+    def step(self, state: ContactState | None, event: Event) -> tuple[ContactState | None, bool]:
+        """See `Rules.step`."""
+        return contact.step(state, event)
+
+    def evolve(self, state: ContactState | None, event: Event) -> ContactState | None:
+        """See `Rules.evolve`."""
+        return contact.step(state, event)[0]
+
+    def refusal(self, state: ContactState | None, event: Event) -> Refusal | None:
+        """See `Rules.refusal`."""
+        if contact.step(state, event)[1]:
+            return None
+        if state is None:
+            return not_opened("contact", event.stream, event.topic, "contact-received or contact-made")
+        return not_allowed(
+            "contact", state.contact_id, STATE_WORDS[state.state], event.topic, allowed_moves(state), _cure(state, event)
+        )
+
+    def authority(self, state: ContactState | None, event: Event) -> Refusal | None:
+        """See `Rules.authority`: anybody may."""
+        return None
+
+    def complete(self, state: ContactState | None, payload: Any) -> None:
+        """See `Rules.complete`: nothing here is decided by the state."""
+
+
+def _cure(state: ContactState, event: Event) -> str:
+    if event.topic in ("contact-received", "contact-made"):
+        return "Use another contact id for another contact."
+    if event.topic == "promise-broken":
+        return "The clock's event has nothing to break: the target was met, is void, or has another due."
+    if state.state == CONTACT_STATE_ABANDONED:
+        return "A call-back is a contact of its own: contact-made with in_reply_to."
+    if state.state == CONTACT_STATE_ENDED:
+        return "What follows is another contact: contact-received, or contact-made with in_reply_to."
+    if event.topic == "contact-wrapped-up":
+        return "Record contact-ended first."
+    return "Record what happened as one of those, or as a note."

@@ -1,0 +1,51 @@
+"""What every process below the supervisor does first: signals, log lines, and ending when the supervisor is gone."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+
+# Without this import the watcher would die of an AttributeError, and leave an orphan that holds the port.
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+ORPHAN_SECONDS: Final = 15.0
+"""A part whose supervisor is gone has so long to finish what is under way."""
+
+
+def run_part(target: Callable[..., None], arguments: tuple[Any, ...], ready: Connection) -> None:
+    """Run a part in this process until it ends. It gets a function to call when it is ready, with what the supervisor is to know.
+
+    Ctrl-C goes to the whole group of processes, so the supervisor alone obeys it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_plainly()
+    threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
+
+    def tell_ready(said: Any = None) -> None:
+        with ready:
+            ready.send(said)
+
+    target(*arguments, tell_ready)
+
+
+def log_plainly() -> None:
+    """Write log lines to stderr, one line each, with time, level and name."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+
+
+def _end_with_supervisor() -> None:
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None:
+        return
+    multiprocessing.connection.wait([supervisor.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_SECONDS)
+    os._exit(1)

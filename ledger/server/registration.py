@@ -1,0 +1,79 @@
+"""Which call belongs to which class, and how a servicer's methods are wrapped before gRPC sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any, Final
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from ledger.api.v1.errors_pb2 import FIELD_UNKNOWN
+from ledger.errors import LedgerError
+from ledger.intake.validate import check, check_known, warm
+from ledger.server.call import Check, stream, unary
+from ledger.server.limits import CallClass, Gate
+
+APPEND: Final = "ledger.api.v1.LedgerService.Append"
+STATUS: Final = frozenset(
+    {"ledger.api.v1.LedgerService.GetHead", "ledger.api.v1.AdminService.GetStatus", "grpc.health.v1.Health.Check"}
+)
+
+
+def guarded(servicer: Any, service: ServiceDescriptor, gates: dict[CallClass, Gate], stopping: asyncio.Event) -> Any:
+    """Return an object with the servicer's methods, each in the outermost wrapper."""
+    methods = SimpleNamespace()
+    for method in service.methods:
+        gate = gates[class_of(method)]
+        function = getattr(servicer, method.name)
+        wrapped = (
+            stream(function, gate, check_of(method), stopping)
+            if method.server_streaming
+            else unary(function, gate, check_of(method))
+        )
+        setattr(methods, method.name, wrapped)
+    return methods
+
+
+def class_of(method: MethodDescriptor) -> CallClass:
+    """Return the class of a call."""
+    if method.server_streaming:
+        return CallClass.STREAM
+    if method.full_name == APPEND:
+        return CallClass.APPEND
+    return CallClass.STATUS if method.full_name in STATUS else CallClass.READ
+
+
+def check_of(method: MethodDescriptor) -> Check:
+    """Return how the request of a call is checked. Raises LedgerError when called with a bad one."""
+    if method.full_name == APPEND:
+        return _check_shell
+    return _check_request
+
+
+def warm_up(services: Iterable[ServiceDescriptor]) -> None:
+    """Compile the rules of every request, so that no first caller waits for it."""
+    for service in services:
+        for method in service.methods:
+            warm(GetMessageClass(method.input_type)())
+
+
+def _check_request(request: Message) -> None:
+    check_known(request)
+    check(request)
+
+
+def _check_shell(request: Message) -> None:
+    # Groups are checked one by one by the ledger: a bad one is refused alone.
+    if len(UnknownFieldSet(request)):
+        raise LedgerError(
+            FIELD_UNKNOWN,
+            "AppendRequest carries a field that this ledger does not know: update the ledger, or drop the field.",
+            violations=[("AppendRequest", "unknown field")],
+            field="AppendRequest",
+        )
+    check(request)

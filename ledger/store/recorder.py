@@ -1,0 +1,142 @@
+"""The port of the log: what every store promises. Stored events are opaque here: bytes in, the same bytes out.
+
+The rules of the ledger (revisions from 1, valid headers, idempotency) are the writer's. A store refuses only duplicates and gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from eventsourcing.persistence import DatabaseError, IntegrityError, OperationalError
+
+
+class StoreError(DatabaseError):
+    """The store could not do what it was asked, and did nothing of it."""
+
+
+class StoreConflictError(StoreError, IntegrityError):
+    """An event id, or a revision of a stream, is already recorded."""
+
+
+class StoreUnavailableError(StoreError, OperationalError):
+    """The store cannot be used now: locked by another process, unreadable, closed, or missing."""
+
+
+class StoreFullError(StoreUnavailableError):
+    """No space is left on the store's disk. Reading goes on; make room."""
+
+
+class OutcomeUnknownError(StoreError, OperationalError):
+    """The commit itself failed, so it may have happened. Look the event ids up before answering anybody.
+
+    `disk_full` tells that space ran out, which needs somebody to act.
+    """
+
+    def __init__(self, message: str, *, disk_full: bool) -> None:
+        super().__init__(message)
+        self.disk_full = disk_full
+
+
+class StoredEventRow(NamedTuple):
+    """One event as stored."""
+
+    position: int
+    """1-based place in the log, gap-free, in order of commit."""
+    event_id: bytes
+    """16 bytes, unique in the log."""
+    stream: str
+    revision: int
+    """Place in the stream; unique together with it."""
+    topic: str
+    record_time: int
+    """Microseconds since 1970 UTC, never decreasing with the position."""
+    header: bytes
+    """The clear half, written once, never serialised again."""
+    parts: bytes | None
+    """The sealed half; None where there is none, or where it was dropped."""
+
+    @property
+    def originator_id(self) -> str:
+        """The stream, under pyeventsourcing's name."""
+        return self.stream
+
+    @property
+    def originator_version(self) -> int:
+        """The revision, under pyeventsourcing's name."""
+        return self.revision
+
+
+class Head(NamedTuple):
+    """Where the log ends. Position 0 and time 0 while it is empty."""
+
+    position: int
+    record_time: int
+
+
+class LogReader(Protocol):
+    """Reads the log. Safe to use from several threads at once, and while another process appends.
+
+    What was read once is never different later, except `parts`, and a reader never sees a position without all before it.
+    Every method raises StoreUnavailableError when the store cannot be read.
+    """
+
+    def head(self) -> Head:
+        """Return the last position and its record time."""
+
+    def read(self, after_position: int, limit: int, until_position: int | None = None) -> list[StoredEventRow]:
+        """Return up to `limit` events after a position (exclusive), up to another (inclusive), in order."""
+
+    def read_positions(self, positions: Sequence[int]) -> dict[int, StoredEventRow]:
+        """Return the events at these positions; those beyond the head are left out."""
+
+    def read_stream(self, stream: str, until_position: int | None = None) -> list[StoredEventRow]:
+        """Return a stream's events in order of revision, up to a position (inclusive)."""
+
+    def read_streams(self, streams: Sequence[str]) -> dict[str, list[StoredEventRow]]:
+        """Return the events of several streams, each in order of revision; an empty list for one without events."""
+
+    def read_governing(self) -> list[StoredEventRow]:
+        """Return the events that every append may depend on, whatever its stream: published policies and shared marks, in order."""
+
+    def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
+        """Return the events with these ids; those not recorded are left out."""
+
+    def position_at(self, record_time: int) -> int:
+        """Return the last position recorded at or before a time (microseconds); 0 when there is none."""
+
+    def close(self) -> None:
+        """Free what reading needs. Reading afterwards raises StoreUnavailableError."""
+
+
+class Transaction(Protocol):
+    """One atomic, durable step of the log. Nobody else appends while it is open."""
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends, read under the lock, inserts of this transaction included."""
+
+    def revisions(self, streams: Sequence[str]) -> dict[str, int]:
+        """Return the last revision of each stream; streams without events are left out."""
+
+    def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
+        """Return the events with these ids; those not recorded are left out."""
+
+    def insert(self, rows: Sequence[StoredEventRow]) -> None:
+        """Append events and move the head.
+
+        Positions must follow the head without gaps, and record times must never decrease: ValueError otherwise.
+        Raises StoreConflictError for an id or a revision that exists, StoreFullError, StoreUnavailableError.
+        """
+
+
+class LogRecorder(LogReader, Protocol):
+    """Reads and appends."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Lock the log, and commit durably on leaving; on any exception nothing of it happened.
+
+        Threads of one process take turns. Waits some seconds for another process, then raises StoreUnavailableError.
+        Raises OutcomeUnknownError when the commit itself failed; the store opens itself anew for the next transaction.
+        """

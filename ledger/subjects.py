@@ -1,0 +1,176 @@
+"""Whose event it is, and what of it is sealed under whose key.
+
+An event's subject is the pseudonym of the identifier it names, else the subject of the entity it belongs to, else one of its
+own. Content is sealed under the subject's key; an identifier that stands for somebody else, under that one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, cast
+from uuid import UUID
+
+from ledger.catalogue import expand, take_sealed
+from ledger.event import Event
+from ledger.intake.receive import Incoming, marked_items, normal_text
+from ledger.internal.v1.stored_pb2 import EventHeader, SealedParts
+from ledger.privacy.sealing import seal, value_mark
+from ledger.privacy.vault import SubjectKey, Vault
+from ledger.streams import Streams
+
+_OWN: Final = object()
+"""The event gets a subject of its own."""
+
+
+class Sealable(NamedTuple):
+    """An event divided: the clear payload, and what is to be sealed under whose key, in the order of the parts."""
+
+    subject: bytes
+    clear: Any
+    parts: list[tuple[SubjectKey, bytes]]
+
+
+class Subjects:
+    """Finds subjects and seals. Used by one thread."""
+
+    def __init__(self, vault: Vault, ledger_id: bytes, shared: Iterable[bytes] = ()) -> None:
+        self._vault = vault
+        self._ledger_id = ledger_id
+        self._shared = set(shared)
+
+    def streams_asked(self, event: Incoming) -> Iterable[str]:
+        """Return the streams whose subject the event may inherit."""
+        for source in event.kind.subject:
+            if "{" in source:
+                stream = expand(source, event.payload)
+                if stream is not None:
+                    yield stream
+
+    def committed(self, events: Sequence[Event]) -> None:
+        """Take note of identifiers that were marked as shared, or no longer are."""
+        for event in events:
+            if event.topic == "identifier-shared":
+                (self._shared.add if event.payload.shared else self._shared.discard)(event.subject)
+
+    def resolve(self, events: Sequence[Incoming], streams: Streams) -> dict[int, Sealable]:
+        """Divide the events, by `id` of each; keys of new subjects are durable when this returns.
+
+        One vault transaction for all: the vault commits before the log, so a crash between leaves keys without events, never
+        events without keys.
+        """
+        named: dict[tuple[str, str], int] = {}
+        for event in events:
+            for _, type_, value in event.identifiers:
+                named.setdefault((type_, value), len(named))
+        known, _ = self._vault.ensure(list(named)) if named else ([], [])
+        keys = {identifier: known[index] for identifier, index in named.items()}
+        divided = [_divide(event) for event in events]
+        openers: dict[str, int] = {}
+        chosen: list[object] = []
+        own_count = 0
+        for index, event in enumerate(events):
+            whose = self._whose(event, keys, streams, openers, chosen, bool(divided[index][1]))
+            if whose is _OWN:
+                own_count += 1
+            chosen.append(whose)
+            if event.kind.opener:
+                openers.setdefault(event.stream, index)
+        own = iter(self._vault.ensure([], own_count)[1] if own_count else [])
+        final: list[SubjectKey | bytes] = []
+        for whose in chosen:
+            if whose is _OWN:
+                final.append(next(own))
+            elif isinstance(whose, int):
+                final.append(final[whose])
+            else:
+                final.append(cast("SubjectKey | bytes", whose))
+        needed = {
+            whose
+            for whose, (_, part) in zip(final, divided, strict=True)
+            if isinstance(whose, bytes) and whose and part is not None
+        }
+        inherited = self._vault.keys(needed) if needed else {}
+        return {
+            id(event): self._sealable(event, *divided[index], _key(final[index], inherited), keys)
+            for index, event in enumerate(events)
+        }
+
+    def _whose(
+        self,
+        event: Incoming,
+        keys: dict[tuple[str, str], SubjectKey],
+        streams: Streams,
+        openers: dict[str, int],
+        chosen: Sequence[object],
+        has_content: bool,
+    ) -> object:
+        """Return the subject: a key, the pseudonym of a known stream, the index of an opener in this batch, or `_OWN`."""
+        for source in event.kind.subject:
+            if "{" not in source:
+                identifier = next(((type_, value) for name, type_, value in event.identifiers if name == source), None)
+                if identifier is None:
+                    continue
+                key = keys[identifier]
+                if key.subject in self._shared and event.kind.topic in ("contact-received", "contact-made"):
+                    return _OWN
+                return key
+            stream = expand(source, event.payload)
+            if stream is None:
+                continue
+            if stream in openers:
+                index = openers[stream]
+                return index if chosen[index] is _OWN else chosen[index]
+            state = streams.get(stream)
+            if state.subject:
+                return state.subject
+        # An opener always has a subject, so that what follows can inherit it; other events need one only to seal something.
+        return _OWN if has_content or (event.kind.opener and event.kind.subject) else b""
+
+    def _sealable(
+        self, event: Incoming, clear: Any, part: Any, whose: SubjectKey | bytes, keys: dict[tuple[str, str], SubjectKey]
+    ) -> Sealable:
+        subject = whose.subject if isinstance(whose, SubjectKey) else whose
+        others: list[tuple[SubjectKey, bytes]] = []
+        for name, type_, value in event.identifiers:
+            key = keys[type_, value]
+            identifier = getattr(clear, name)
+            identifier.subject = str(UUID(bytes=key.subject))
+            identifier.ClearField("value")
+            if key.subject == subject:
+                part = part if part is not None else type(clear)()
+                getattr(part, name).value = value
+                whose = key
+            else:
+                alone = type(clear)()
+                getattr(alone, name).value = value
+                others.append((key, alone.SerializeToString()))
+        if part is None:
+            return Sealable(subject, clear, others)
+        if not isinstance(whose, SubjectKey):
+            raise RuntimeError("content without a key")
+        for (item, label), (original, _) in zip(marked_items(clear), marked_items(event.payload), strict=True):
+            if original.value:
+                item.value_mark = value_mark(whose, label, normal_text(original.value))
+        return Sealable(subject, clear, [(whose, part.SerializeToString()), *others])
+
+    def seal(self, header: EventHeader, sealable: Sealable) -> bytes | None:
+        """Seal the parts, note them in the header, and return them as they are stored; None when there are none."""
+        if not sealable.parts:
+            return None
+        stored = SealedParts()
+        for number, (key, content) in enumerate(sealable.parts):
+            part, ciphertext = seal(key, self._ledger_id, header.event_id, number, content)
+            header.parts.append(part)
+            stored.ciphertext.append(ciphertext)
+        return stored.SerializeToString()
+
+
+def _divide(event: Incoming) -> tuple[Any, Any]:
+    """Return the clear payload, identifiers still inside, and what is sealed of the rest."""
+    clear = event.kind.message()
+    clear.CopyFrom(event.payload)
+    return clear, take_sealed(clear, skip=event.kind.identifiers)
+
+
+def _key(whose: SubjectKey | bytes, inherited: dict[bytes, SubjectKey]) -> SubjectKey | bytes:
+    return inherited.get(whose, whose) if isinstance(whose, bytes) else whose

@@ -1,0 +1,83 @@
+"""Wake-up calls between the processes of one ledger: empty datagrams on Unix sockets found by path.
+
+A wake-up says only "look again", so losing one is harmless and a full queue means that one is already waiting. Being found
+by path, any part may die and come back, and nothing has to be handed to a spawned child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from pathlib import Path
+from typing import Final
+
+PATH_BYTES_MAX: Final = 107
+"""Longest path of a Unix socket on Linux, in bytes."""
+
+
+class SocketPathTooLongError(Exception):
+    """The path is too long for a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The path {path} is longer than the {PATH_BYTES_MAX} bytes that a Unix socket may have: use a shorter data directory."
+        )
+        self.path = path
+
+
+def check_socket_path(path: Path) -> None:
+    """Raise SocketPathTooLongError when no Unix socket can stand at the path."""
+    if len(str(path).encode()) > PATH_BYTES_MAX:
+        raise SocketPathTooLongError(path)
+
+
+class WakeSender:
+    """Wakes whoever listens at a path. Never blocks and never raises; safe from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def wake(self) -> None:
+        """Wake the listener, if there is one."""
+        with contextlib.suppress(OSError):
+            self._socket.sendto(b"", self._path)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class WakeListener:
+    """Listens at a path for wake-up calls. Takes the place of whoever listened there before."""
+
+    def __init__(self, path: Path) -> None:
+        check_socket_path(path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.bind(str(path))
+
+    def fileno(self) -> int:
+        """Return the descriptor, for an event loop or `select`."""
+        return self._socket.fileno()
+
+    def drain(self) -> None:
+        """Take all waiting calls. Drain first and look afterwards: then no change is missed."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(1)
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for a call and take all there are; False when the time ran out."""
+        ready, _, _ = select.select([self._socket], [], [], timeout_seconds)
+        if ready:
+            self.drain()
+        return bool(ready)
+
+    def close(self) -> None:
+        """Close the socket. The path stays: a successor may stand there already."""
+        self._socket.close()

@@ -1,0 +1,234 @@
+"""Group commit: one queue, one thread, one transaction for all that waits.
+
+The thread takes everything that is waiting, decides it in order, inserts what is accepted, commits once and answers everyone.
+No artificial delay: while a commit is on its way to the disk, the next batch gathers. A caller's cancellation or deadline never
+reaches the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Final, NamedTuple
+
+from ledger.api.v1.errors_pb2 import OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
+from ledger.decision import Decider, Decision, IncomingGroup, Outcome
+from ledger.errors import LedgerError
+from ledger.event import Event
+from ledger.privacy.vault import VaultUnavailableError
+from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoreError
+from ledger.streams import Streams
+
+BATCH_EVENTS_MAX: Final = 2_000
+"""A batch is cut here, so that nobody waits long behind a large one."""
+QUEUE_EVENTS_MAX: Final = 20_000
+BACKWARD_MAX_MICROS: Final = 2_000_000
+FORWARD_MAX_MICROS: Final = 60_000_000
+RETRY_AFTER_SECONDS: Final = 0.2
+
+log = logging.getLogger("tellonce.writer")
+
+
+class Job(NamedTuple):
+    """A call's groups on their way."""
+
+    groups: Sequence[IncomingGroup | LedgerError]
+    """In the order of the call; a group that was refused at intake stands as its refusal."""
+    event_count: int
+    done: Future[list[Outcome]]
+
+
+class Writer:
+    """Owns the thread that appends. `failed` is set when the thread ended unasked: the process must end then."""
+
+    def __init__(
+        self,
+        *,
+        recorder: LogRecorder,
+        decider: Decider,
+        streams: Streams,
+        now: Callable[[], int],
+        committed: Callable[[Sequence[Event], Head], None],
+    ) -> None:
+        self._recorder = recorder
+        self._decider = decider
+        self._streams = streams
+        self._now = now
+        self._committed = committed
+        self._head = recorder.head()
+        self._wall_offset = self._now() - time.monotonic_ns() // 1000
+        self._jobs: deque[Job] = deque()
+        self._waiting = threading.Condition()
+        self._closing = False
+        self.queue_events = 0
+        self.read_only_reason: str | None = None
+        self.failed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int) -> Future[list[Outcome]]:
+        """Queue a call's groups. Raises LedgerError (QUEUE_FULL, SHUTTING_DOWN) at once when they cannot be taken."""
+        job = Job(groups, event_count, Future())
+        job.done.set_running_or_notify_cancel()
+        with self._waiting:
+            if self._closing or self.failed.is_set():
+                raise LedgerError(SHUTTING_DOWN, "The server is stopping: send the events again, with the same ids.")
+            if self.queue_events + event_count > QUEUE_EVENTS_MAX and self._jobs:
+                raise LedgerError(
+                    QUEUE_FULL,
+                    f"{self.queue_events} events wait to be recorded: send again after the delay, with the same ids.",
+                    retry_after_seconds=RETRY_AFTER_SECONDS,
+                    queue_events=self.queue_events,
+                )
+            self._jobs.append(job)
+            self.queue_events += event_count
+            self._waiting.notify()
+        return job.done
+
+    def close(self) -> None:
+        """Record what waits, then end the thread."""
+        with self._waiting:
+            self._closing = True
+            self._waiting.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        batch: list[Job] = []
+        try:
+            while True:
+                batch = self._take()
+                if not batch:
+                    return
+                self._record(batch)
+                batch = []
+        except BaseException:
+            log.exception("The writer ended: the process has to end, and a new one to start.")
+            self.failed.set()
+            with self._waiting:
+                batch += self._jobs
+                self._jobs.clear()
+            for job in batch:
+                if not job.done.done():
+                    job.done.set_exception(_unknown())
+
+    def _take(self) -> list[Job]:
+        batch: list[Job] = []
+        count = 0
+        with self._waiting:
+            while not self._jobs and not self._closing:
+                self._waiting.wait()
+            while self._jobs and (not batch or count + self._jobs[0].event_count <= BATCH_EVENTS_MAX):
+                job = self._jobs.popleft()
+                count += job.event_count
+                batch.append(job)
+            self.queue_events -= count
+        return batch
+
+    def _record(self, batch: list[Job]) -> None:
+        try:
+            outcomes = self._commit(batch)
+        except LedgerError as error:
+            for job in batch:
+                job.done.set_exception(error)
+            return
+        except VaultUnavailableError as error:
+            self._refuse(batch, error)
+            return
+        except StoreError as error:
+            self._refuse(batch, error)
+            return
+        self.read_only_reason = None
+        for job in batch:
+            job.done.set_result(outcomes[: len(job.groups)])
+            del outcomes[: len(job.groups)]
+
+    def _commit(self, batch: list[Job]) -> list[Outcome]:
+        record_time = self._record_time()
+        groups = [group for job in batch for group in job.groups]
+        decision = self._decide([group for group in groups if isinstance(group, IncomingGroup)], record_time)
+        if decision.rows:
+            try:
+                self._insert(decision)
+            except OutcomeUnknownError:
+                self._resolve(decision)
+            last = decision.rows[-1]
+            self._head = Head(last.position, last.record_time)
+            self._streams.committed()
+            self._committed(decision.events, self._head)
+        decided = iter(decision.outcomes)
+        return [next(decided) if isinstance(group, IncomingGroup) else Outcome([], group) for group in groups]
+
+    def _decide(self, groups: Sequence[IncomingGroup], record_time: int) -> Decision:
+        return self._decider.decide(groups, self._head, record_time)
+
+    def _insert(self, decision: Decision) -> None:
+        with self._recorder.transaction() as transaction:
+            if transaction.head != self._head:
+                raise StoreError(f"the log stands at {transaction.head}, not at {self._head}: another process appends to it")
+            transaction.insert(decision.rows)
+
+    def _resolve(self, decision: Decision) -> None:
+        """The commit failed, and may have happened: look the ids up. All or nothing, since it was one transaction."""
+        found = self._recorder.find_event_ids([row.event_id for row in decision.rows])
+        if len(found) != len(decision.rows):
+            raise StoreError("the commit did not happen")
+
+    def _refuse(self, batch: list[Job], error: Exception) -> None:
+        """The store or the vault does not take anything now: say so, forget what was thought, and try again with the next batch."""
+        log.error("Nothing could be recorded: %s", error)
+        self._streams.forget()
+        refusal: LedgerError
+        try:
+            self._head = self._recorder.head()
+        except StoreError:
+            refusal = _unknown()
+        else:
+            refusal = LedgerError(
+                STORE_READ_ONLY,
+                "The store does not take events now; reading goes on. The operator finds the cause in the server's log. "
+                "Send the events again later, with the same ids.",
+                retry_after_seconds=1.0,
+            )
+        self.read_only_reason = type(error).__name__
+        for job in batch:
+            job.done.set_exception(refusal)
+
+    def _record_time(self) -> int:
+        """Return the time to record at: the clock's, never before the last one. Refuses a clock that jumps."""
+        now = self._now()
+        expected = self._wall_offset + time.monotonic_ns() // 1000
+        behind = self._head.record_time - now
+        if behind > BACKWARD_MAX_MICROS:
+            self.read_only_reason = "clock behind the ledger"
+            raise LedgerError(
+                STORE_READ_ONLY,
+                f"The clock is {behind / 1_000_000:.0f} s behind the last event: the operator sets it right first.",
+                behind_seconds=behind // 1_000_000,
+                retry_after_seconds=1.0,
+            )
+        if now - expected > FORWARD_MAX_MICROS and self._now is wall_clock:
+            self.read_only_reason = "clock jumped forward"
+            raise LedgerError(
+                STORE_READ_ONLY,
+                f"The clock jumped {(now - expected) / 1_000_000:.0f} s ahead: the operator sets it right, or restarts.",
+                ahead_seconds=(now - expected) // 1_000_000,
+                retry_after_seconds=1.0,
+            )
+        return max(now, self._head.record_time)
+
+
+def wall_clock() -> int:
+    """Return the time, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def _unknown() -> LedgerError:
+    return LedgerError(
+        OUTCOME_UNKNOWN,
+        "Whether the events were recorded is not known: send them again with the same ids.",
+        retry_after_seconds=0.5,
+    )

@@ -1,0 +1,301 @@
+"""Who is who: the identifiers seen, the sets they make up, and which stretch of an identifier's events counts for a set.
+
+A customer is a set of identifiers joined by links (identity_sets.py), as of a position; its public id is the oldest pseudonym in
+it: the one an event named first, on a tie the smaller bytes. `occurred_before` never changes a set.
+
+Bounds on a link (`valid_from`, `valid_until`) are about time: of the *right* identifier only the events within them count for the
+customer through that link. They restrict an identifier whose every joining link names it on the right and bears bounds; any
+other member counts whole. A link that is over (`valid_until` had passed when it was recorded, or an unlink said ENDED) joins
+nobody, gives its right identifier's events of that time to the left side's customer, and takes them from whoever has it now,
+unless a joining link of that one claims them with bounds of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+from ledger.api.v1.core_pb2 import Identifier
+from ledger.api.v1.identity_pb2 import ENDED as UNLINK_ENDED
+from ledger.api.v1.identity_service_pb2 import DuplicateCandidate, IdentifierList, KnownIdentifier
+from ledger.catalogue import BY_TOPIC
+from ledger.event import Event
+from ledger.rules.instant import micros_or_none, uuid_bytes
+from projections import tiers
+from projections.identity_sets import ENDED, JOINS, SET_SIZE_MAX, TABLES, IdentitySets, Link, seen_before
+from projections.view import MAX, Changes, Read, one_of
+
+if TYPE_CHECKING:
+    import sqlite_utils
+
+SEEN_CACHED: Final = 100_000
+"""Pseudonyms (as text) known to have a row, kept in memory while applying."""
+
+EARLIEST: Final = -(2**62)
+"""Before all order times."""
+
+_NAMES_IDENTIFIERS: Final = {topic: kind.identifiers for topic, kind in BY_TOPIC.items() if kind.identifiers}
+_MOVES: Final = frozenset({"identity-linked", "identity-unlinked", "identifier-shared"})
+
+
+class Span(NamedTuple):
+    """A stretch of one subject's events that counts for a customer."""
+
+    subject: bytes
+    order_from: int
+    """Order time, inclusive."""
+    order_until: int
+    """Exclusive; MAX: no end."""
+
+
+class IdentitiesView:
+    """Applies events to identifiers, links, sets and tiers."""
+
+    name = "identities"
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def create_tables(self, db: sqlite_utils.Database) -> None:
+        """Create the tables in an empty views file."""
+        for statement in (*TABLES, *tiers.TABLES):
+            db.execute(statement)
+
+    def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
+        """Take in identifiers named for the first time, then links, unlinks, marks and classifications one by one."""
+        ops: list[tuple[int, tuple[Any, ...]]] = self._see(events, db)
+
+        def note(position: int, *op: Any) -> None:
+            ops.append((position, op))
+
+        for event in events:
+            if event.topic in _MOVES:
+                _move(event, IdentitySets(db, event.position, note))
+            elif event.topic == "customer-classified":
+                tiers.apply(event, db, note)
+        # Stable: of one event, identifiers seen come first, whatever else was in the batch.
+        ops.sort(key=lambda op: op[0])
+        for position, op in ops:
+            changes.add(position, *op)
+
+    def _see(self, events: Sequence[Event], db: sqlite3.Connection) -> list[tuple[int, tuple[Any, ...]]]:
+        """Write a row for each identifier that no event named before."""
+        if len(self._seen) > SEEN_CACHED:
+            self._seen.clear()
+        seen = self._seen
+        named: dict[str, tuple[str, int, int]] = {}
+        for event in events:
+            for field in _NAMES_IDENTIFIERS.get(event.topic, ()):
+                if event.payload.HasField(field):
+                    identifier = getattr(event.payload, field)
+                    subject = identifier.subject
+                    if subject not in seen and subject not in named:
+                        named[subject] = (identifier.type, event.position, event.occur)
+        if not named:
+            return []
+        rows = {uuid_bytes(subject): row for subject, row in named.items()}
+        known = seen_before(db, rows)
+        new = [(subject, *row) for subject, row in rows.items() if subject not in known]
+        db.executemany("INSERT INTO identity_subject VALUES (?, ?, ?, ?)", new)
+        seen.update(named)
+        return [(position, ("seen", subject, type_)) for subject, type_, position, _ in new]
+
+
+def _move(event: Event, sets: IdentitySets) -> None:
+    payload = event.payload
+    if event.topic == "identity-linked":
+        valid_until = micros_or_none(payload, "valid_until")
+        sets.link(
+            Link(
+                event.position,
+                event.event_id,
+                uuid_bytes(payload.left.subject),
+                uuid_bytes(payload.right.subject),
+                micros_or_none(payload, "valid_from"),
+                valid_until,
+                valid_until is not None and valid_until <= event.record,
+                JOINS,
+            )
+        )
+    elif event.topic == "identity-unlinked":
+        ended_at = None
+        if payload.unlink_reason == UNLINK_ENDED:
+            ended_at = micros_or_none(payload, "ended_at")
+            ended_at = event.occur if ended_at is None else ended_at
+        sets.unlink(uuid_bytes(payload.link_event_id), ended_at)
+    else:
+        sets.share(uuid_bytes(payload.identifier.subject), payload.shared)
+    sets.write()
+
+
+# Questions
+
+
+def members(read: Read, subject: bytes) -> list[bytes]:
+    """Return the pseudonyms of the customer a subject belongs to, oldest first; of one that nothing joins, itself alone."""
+    row = read.db.execute(
+        f"SELECT customer FROM identity_member WHERE subject = :subject AND {_stands(read)}", {"subject": subject, "known": read.known}
+    ).fetchone()
+    if row is None:
+        return [subject]
+    rows = read.db.execute(
+        "SELECT subject FROM identity_member JOIN identity_subject USING (subject) "
+        f"WHERE customer = :customer AND {_stands(read)} ORDER BY first_position, subject",
+        {"customer": row[0], "known": read.known},
+    )
+    return [member for (member,) in rows]
+
+
+def customer_id(read: Read, subject: bytes) -> str:
+    """Return the public id of the customer a subject belongs to: the oldest pseudonym of the set, as a UUID."""
+    return str(UUID(bytes=members(read, subject)[0]))
+
+
+def identifiers(read: Read, subject: bytes) -> IdentifierList:
+    """Return the identifiers of the customer a subject belongs to, oldest first. Their values are empty where they are withheld."""
+    return IdentifierList(identifiers=identifiers_of(read, members(read, subject)))
+
+
+def identifiers_of(read: Read, subjects: Sequence[bytes]) -> list[KnownIdentifier]:
+    """Return those of the subjects that are identifiers, in the order given. A subject without one (anonymous) is left out."""
+    parameters: dict[str, Any] = {"known": read.known}
+    where = one_of("subject", subjects, parameters, "s")
+    rows = read.db.execute(
+        f"SELECT subject, type, first_time FROM identity_subject WHERE first_position <= :known AND {where}", parameters
+    )
+    seen = {subject: (type_, first_time) for subject, type_, first_time in rows}
+    shared = {
+        subject for (subject,) in read.db.execute(f"SELECT subject FROM identity_shared WHERE {where} AND {_stands(read)}", parameters)
+    }
+    known = []
+    for subject in subjects:
+        if subject not in seen:
+            continue
+        type_, first_time = seen[subject]
+        named = read.content.vault.identifier(subject)
+        identifier = Identifier(type=type_, subject=str(UUID(bytes=subject)))
+        if named is not None:
+            identifier.value = named[1]
+        entry = KnownIdentifier(identifier=identifier, shared=subject in shared)
+        entry.first_seen_time.FromMicroseconds(first_time)
+        known.append(entry)
+    return known
+
+
+def duplicate_candidates(read: Read, limit: int, after: tuple[int] | None) -> tuple[list[DuplicateCandidate], tuple[int] | None]:
+    """Return up to `limit` links that do not join, newest first, and where the next page begins; None on the last one."""
+    rows = read.db.execute(
+        "SELECT link, event_id, left_subject, right_subject, state FROM identity_link INDEXED BY identity_link_without_effect "
+        f"WHERE state BETWEEN 1 AND 3 AND ended = 0 AND {_stands(read)} AND link < :after ORDER BY link DESC LIMIT :limit",
+        {"known": read.known, "after": MAX if after is None else after[0], "limit": limit + 1},
+    ).fetchall()
+    candidates = [
+        DuplicateCandidate(
+            link_event_id=str(UUID(bytes=event_id)),
+            left_subject=str(UUID(bytes=left)),
+            right_subject=str(UUID(bytes=right)),
+            why=state,
+            position=position,
+        )
+        for position, event_id, left, right, state in rows[:limit]
+    ]
+    return candidates, (rows[limit - 1][0],) if len(rows) > limit else None
+
+
+def membership_changed(read: Read, after_position: int, subjects: Sequence[bytes]) -> bool:
+    """Tell whether, after a position (exclusive), the set these subjects made up changed, or a bound on what counts for it."""
+    parameters: dict[str, Any] = {"after": after_position, "known": read.known}
+    of_set = f"({one_of('subject', subjects, parameters, 's')} OR {one_of('customer', subjects, parameters, 's')})"
+    of_link = f"({one_of('left_subject', subjects, parameters, 's')} OR {one_of('right_subject', subjects, parameters, 's')})"
+    window = (
+        "((from_position > :after AND from_position <= :known) OR (until_position > :after AND until_position <= :known))"
+    )
+    row = read.db.execute(
+        f"SELECT EXISTS (SELECT 1 FROM identity_member WHERE {of_set} AND {window}) "
+        f"OR EXISTS (SELECT 1 FROM identity_link WHERE bounded = 1 AND {of_link} AND {window})",
+        parameters,
+    ).fetchone()
+    return bool(row[0])
+
+
+def tier(read: Read, subjects: Sequence[bytes]) -> tuple[str, str]:
+    """Return the tier and the relation (its enum's name) in force for a customer's subjects; empty where none was set."""
+    return tiers.in_force(read, selection(read, subjects))
+
+
+def selection(read: Read, subjects: Sequence[bytes]) -> list[Span]:
+    """Return which stretches of whose events count for a set of subjects (see the head of this file)."""
+    parameters: dict[str, Any] = {"known": read.known}
+    columns = "SELECT left_subject, right_subject, valid_from, valid_until, state FROM identity_link"
+    standing = f"bounded = 1 AND state IN ({JOINS}, {ENDED}) AND {_stands(read)}"
+    left, right = (one_of(f"{side}_subject", subjects, parameters, "s") for side in ("left", "right"))
+    bounded = read.db.execute(
+        f"{columns} INDEXED BY identity_link_bounded_left WHERE {left} AND {standing} "
+        f"UNION {columns} INDEXED BY identity_link_bounded_right WHERE {right} AND {standing}",
+        parameters,
+    ).fetchall()
+    if not bounded:
+        return [Span(subject, EARLIEST, MAX) for subject in subjects]
+    inside = set(subjects)
+    claimed: dict[bytes, list[tuple[int, int]]] = {}
+    through_links: dict[bytes, list[tuple[int, int]]] = {}
+    taken: dict[bytes, list[tuple[int, int]]] = {}
+    for left_subject, right_subject, valid_from, valid_until, state in bounded:
+        stretch = (EARLIEST if valid_from is None else valid_from, MAX if valid_until is None else valid_until)
+        if state == JOINS:
+            through_links.setdefault(right_subject, []).append(stretch)
+        elif left_subject in inside:
+            claimed.setdefault(right_subject, []).append(stretch)
+        else:
+            taken.setdefault(right_subject, []).append(stretch)
+    for subject in subjects:
+        if subject in through_links and not _joined_whole(read, subject):
+            claimed.setdefault(subject, []).extend(through_links[subject])
+        else:
+            claimed.setdefault(subject, []).extend(_without((EARLIEST, MAX), taken.get(subject, ())))
+    return [Span(subject, low, high) for subject, stretches in claimed.items() for low, high in _united(stretches)]
+
+
+def _joined_whole(read: Read, subject: bytes) -> bool:
+    """True when a link joins the subject as its left side, or as its right one without bounds."""
+    row = read.db.execute(
+        f"SELECT EXISTS (SELECT 1 FROM identity_link WHERE left_subject = :subject AND state = {JOINS} AND {_stands(read)}) "
+        f"OR EXISTS (SELECT 1 FROM identity_link WHERE right_subject = :subject AND bounded = 0 AND state = {JOINS} AND {_stands(read)})",
+        {"subject": subject, "known": read.known},
+    ).fetchone()
+    return bool(row[0])
+
+
+def _stands(read: Read) -> str:
+    """Return the condition under which a row kept by position shows."""
+    if read.known >= read.position:
+        return "until_position IS NULL"
+    return "from_position <= :known AND (until_position IS NULL OR until_position > :known)"
+
+
+def _united(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return stretches without overlaps, in order."""
+    united: list[tuple[int, int]] = []
+    for low, high in sorted(stretches):
+        if low >= high:
+            continue
+        if united and low <= united[-1][1]:
+            united[-1] = (united[-1][0], max(united[-1][1], high))
+        else:
+            united.append((low, high))
+    return united
+
+
+def _without(whole: tuple[int, int], taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what remains of a stretch."""
+    low, high = whole
+    remaining = []
+    for taken_low, taken_high in _united(taken):
+        if low < taken_low:
+            remaining.append((low, min(taken_low, high)))
+        low = max(low, taken_high)
+    if low < high:
+        remaining.append((low, high))
+    return remaining
