@@ -18,9 +18,13 @@ from ledger.api.v1.governance_pb2 import LedgerOpened
 from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
 from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.catalogue import BY_FIELD, read_event
-from ledger.decision import Decider, IncomingGroup, Outcome
+from ledger.commit.decision import Decider, IncomingGroup, Outcome
+from ledger.commit.streams import Streams
+from ledger.commit.subjects import Subjects
+from ledger.commit.writer import Writer, wall_clock
 from ledger.errors import LedgerError
 from ledger.event import Event
+from ledger.event_id import to_bytes, to_text
 from ledger.intake.receive import receive
 from ledger.intake.validate import check, warm
 from ledger.mapper import LedgerMapper
@@ -31,9 +35,6 @@ from ledger.privacy.master_key import MasterKey, load_or_create
 from ledger.privacy.vault import Vault
 from ledger.status import status_of
 from ledger.store.recorder import Head, LogRecorder
-from ledger.streams import Streams
-from ledger.subjects import Subjects
-from ledger.writer import Writer, wall_clock
 
 LOG_FILE: Final = "log.db"
 VAULT_FILE: Final = "vault.db"
@@ -70,7 +71,7 @@ class Ledger(Application[str]):
             self.home_zone, self.default_region = home_zone, default_region
         else:
             said = opened.payload
-            self.ledger_id, self.incarnation = uuid.UUID(said.ledger_id).bytes, said.incarnation
+            self.ledger_id, self.incarnation = to_bytes(said.ledger_id), said.incarnation
             self.home_zone, self.default_region = said.home_zone, said.default_region
         self.content = ContentReader(self.vault, self.ledger_id)
         governing = [read_event(row.position, row.header) for row in self.store.read_governing()]
@@ -216,7 +217,7 @@ class Ledger(Application[str]):
 
     def _open_first(self, now: int, recording_allowance: timedelta) -> None:
         opened = LedgerOpened(
-            ledger_id=str(uuid.UUID(bytes=self.ledger_id)),
+            ledger_id=to_text(self.ledger_id),
             incarnation=self.incarnation,
             hash_suite=HASH_SUITE,
             home_zone=self.home_zone,

@@ -97,7 +97,7 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -
         head=head,
         lane=lane,
         mailbox=mailbox,
-        pieces=Pieces(ledger.log, ledger.content),
+        pieces=Pieces(ledger.store, ledger.content),
         threads=ThreadPoolExecutor(LOG_THREADS, "log"),
     )
     return [

@@ -1,4 +1,4 @@
-"""Opening SQLite files that must not lose anything: one connection that writes, pools of read-only ones.
+"""Opening SQLite files that must not lose anything, and pools of read-only connections to them.
 
 Knows settings, not tables. Raises sqlite3 errors as they are; who owns the tables translates them.
 """
@@ -6,7 +6,6 @@ Knows settings, not tables. Raises sqlite3 errors as they are; who owns the tabl
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,73 +92,6 @@ def check_schema_version(path: Path, found: int, known: int) -> None:
     """Refuse a file of a newer schema. Raises SchemaTooNewError."""
     if found > known:
         raise SchemaTooNewError(f"{path} has schema version {found}, and this program knows up to {known}: update this program.")
-
-
-class CommitFailedError(Exception):
-    """A commit failed, so it may have happened. The cause is SQLite's error."""
-
-
-class WriteConnection:
-    """The connection of a file that writes; threads take turns."""
-
-    def __init__(self, path: Path, table: str, schema: Sequence[str]) -> None:
-        """Open the file, and make its tables in one transaction unless `table` exists. Several processes may do so at once."""
-        self._path = path
-        self._connection: sqlite3.Connection | None = open_durable(path)
-        self._turn = threading.Lock()
-        self._closed = False
-        try:
-            with self.transaction() as connection:
-                if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone():
-                    for statement in schema:
-                        connection.execute(statement)
-        except BaseException:
-            self.close()
-            raise
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lock the file, and commit durably on leaving; on any exception roll back.
-
-        Raises CommitFailedError when the commit itself fails. What SQLite then still holds in memory is not built upon: the next
-        transaction opens the file anew.
-        """
-        with self._turn:
-            if self._closed:
-                raise sqlite3.ProgrammingError("it is closed")
-            if self._connection is None:
-                self._connection = open_durable(self._path)
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                self._roll_back(connection)
-                raise
-            try:
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._discard()
-                raise CommitFailedError(str(error)) from error
-
-    def close(self) -> None:
-        """Close the connection, after the transaction that is open, if any."""
-        with self._turn:
-            self._closed = True
-            self._discard()
-
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            # Closing rolls back as well.
-            self._discard()
-
-    def _discard(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 class ReadPool:

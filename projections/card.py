@@ -18,7 +18,7 @@ LISTED_MAX: Final = 50
 
 CONTACTS_MAX: Final = 10
 
-_CONTACTS: Final = HistoryFilter(topics=["contact-received", "contact-made"])
+_CONTACTS: Final = ("contact-received", "contact-made")
 
 
 def customer(read: Read, subject: bytes) -> Customer:
@@ -43,7 +43,7 @@ def customer(read: Read, subject: bytes) -> Customer:
         card.tier = tier
     if relation:
         card.relation = relation
-    first, _ = history.page(read, subjects, _CONTACTS, True, 1, None)
+    first, _ = history.page(read, subjects, HistoryFilter(topics=_CONTACTS), True, 1, None)
     if first:
         card.first_contact_time.CopyFrom(first[0].event.envelope.occur_time)
     return card

@@ -15,7 +15,7 @@ from ledger.api.v1.history_service_pb2 import KnownFact
 from ledger.catalogue import read_event
 from ledger.event import Event
 from ledger.rules.instant import uuid_bytes
-from projections.identities import Span, selection
+from projections.identity_spans import Span, selection
 from projections.view import Changes, Read, happened
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class _Given(NamedTuple):
     item: int
     key: str
     request_id: str | None
-    count: int
+    times: int
 
 
 def known_facts(read: Read, subjects: Sequence[bytes]) -> list[KnownFact]:
@@ -105,8 +105,8 @@ def known_facts(read: Read, subjects: Sequence[bytes]) -> list[KnownFact]:
     for span in spans:
         for given in _given(read, span):
             before = last.get(given.key)
-            count = given.count + (before.count if before else 0)
-            last[given.key] = max(given, before)._replace(count=count) if before else given
+            times = given.times + (before.times if before else 0)
+            last[given.key] = max(given, before)._replace(times=times) if before else given
     shown = [last[key] for key in sorted(last)[:FACTS_MAX]]
     rows = read.log.read_positions([given.position for given in shown]) if shown else {}
     opened: dict[int, tuple[Event, Sequence[Fact]]] = {}
@@ -120,15 +120,17 @@ def _given(read: Read, span: Span) -> list[_Given]:
     """Return the last giving of each key within one stretch."""
     bounds = read.parameters | {"subject": span.subject, "low": span.order_from, "high": span.order_until}
     within = f"subject = :subject AND order_time >= :low AND order_time < :high AND {happened(read)}"
-    counts = read.db.execute(f"SELECT key, count(*), max(order_time) FROM fact_given WHERE {within} GROUP BY key", bounds).fetchall()
+    counts = read.db.execute(
+        f"SELECT key, count(*), max(order_time) FROM fact_given WHERE {within} GROUP BY key", bounds
+    ).fetchall()
     found = []
-    for key, count, order in counts:
+    for key, times, order in counts:
         position, item, request_id = read.db.execute(
             "SELECT position, item, request_id FROM fact_given WHERE subject = :subject AND key = :key AND order_time = :order "
             "AND position <= :known ORDER BY position DESC, item DESC LIMIT 1",
             bounds | {"key": key, "order": order},
         ).fetchone()
-        found.append(_Given(order, position, item, key, request_id, count))
+        found.append(_Given(order, position, item, key, request_id, times))
     return found
 
 
@@ -137,7 +139,7 @@ def _known_fact(read: Read, spans: Sequence[Span], given: _Given, event: Event, 
     fact.CopyFrom(facts[given.item])
     if not fact.HasField("fact_event_id"):
         fact.fact_event_id = str(UUID(bytes=event.event_id))
-    known = KnownFact(fact=fact, given_count=given.count)
+    known = KnownFact(fact=fact, given_count=given.times)
     known.given_time.FromMicroseconds(event.occur)
     if given.request_id is not None:
         known.request_id = given.request_id

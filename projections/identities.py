@@ -1,20 +1,15 @@
-"""Who is who: the identifiers seen, the sets they make up, and which stretch of an identifier's events counts for a set.
+"""Who is who: the identifiers seen, the sets they make up, and the tier of each.
 
 A customer is a set of identifiers joined by links (identity_sets.py), as of a position; its public id is the oldest pseudonym in
-it: the one an event named first, on a tie the smaller bytes. `occurred_before` never changes a set.
-
-Bounds on a link (`valid_from`, `valid_until`) are about time: of the *right* identifier only the events within them count for the
-customer through that link. They restrict an identifier whose every joining link names it on the right and bears bounds; any
-other member counts whole. A link that is over (`valid_until` had passed when it was recorded, or an unlink said ENDED) joins
-nobody, gives its right identifier's events of that time to the left side's customer, and takes them from whoever has it now,
-unless a joining link of that one claims them with bounds of its own.
+it: the one an event named first, on a tie the smaller bytes. `occurred_before` never changes a set. Which stretch of each
+identifier's events counts for a set is in identity_spans.py.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from ledger.api.v1.core_pb2 import Identifier
@@ -24,7 +19,8 @@ from ledger.catalogue import BY_TOPIC
 from ledger.event import Event
 from ledger.rules.instant import micros_or_none, uuid_bytes
 from projections import tiers
-from projections.identity_sets import ENDED, JOINS, SET_SIZE_MAX, TABLES, IdentitySets, Link, seen_before
+from projections.identity_sets import JOINS, TABLES, IdentitySets, Link, seen_before
+from projections.identity_spans import selection, stands
 from projections.view import MAX, Changes, Read, one_of
 
 if TYPE_CHECKING:
@@ -33,21 +29,8 @@ if TYPE_CHECKING:
 SEEN_CACHED: Final = 100_000
 """Pseudonyms (as text) known to have a row, kept in memory while applying."""
 
-EARLIEST: Final = -(2**62)
-"""Before all order times."""
-
 _NAMES_IDENTIFIERS: Final = {topic: kind.identifiers for topic, kind in BY_TOPIC.items() if kind.identifiers}
 _MOVES: Final = frozenset({"identity-linked", "identity-unlinked", "identifier-shared"})
-
-
-class Span(NamedTuple):
-    """A stretch of one subject's events that counts for a customer."""
-
-    subject: bytes
-    order_from: int
-    """Order time, inclusive."""
-    order_until: int
-    """Exclusive; MAX: no end."""
 
 
 class IdentitiesView:
@@ -115,7 +98,7 @@ def _move(event: Event, sets: IdentitySets) -> None:
                 uuid_bytes(payload.right.subject),
                 micros_or_none(payload, "valid_from"),
                 valid_until,
-                valid_until is not None and valid_until <= event.record,
+                int(valid_until is not None and valid_until <= event.record),
                 JOINS,
             )
         )
@@ -136,13 +119,14 @@ def _move(event: Event, sets: IdentitySets) -> None:
 def members(read: Read, subject: bytes) -> list[bytes]:
     """Return the pseudonyms of the customer a subject belongs to, oldest first; of one that nothing joins, itself alone."""
     row = read.db.execute(
-        f"SELECT customer FROM identity_member WHERE subject = :subject AND {_stands(read)}", {"subject": subject, "known": read.known}
+        f"SELECT customer FROM identity_member WHERE subject = :subject AND {stands(read)}",
+        {"subject": subject, "known": read.known},
     ).fetchone()
     if row is None:
         return [subject]
     rows = read.db.execute(
         "SELECT subject FROM identity_member JOIN identity_subject USING (subject) "
-        f"WHERE customer = :customer AND {_stands(read)} ORDER BY first_position, subject",
+        f"WHERE customer = :customer AND {stands(read)} ORDER BY first_position, subject",
         {"customer": row[0], "known": read.known},
     )
     return [member for (member,) in rows]
@@ -167,14 +151,15 @@ def identifiers_of(read: Read, subjects: Sequence[bytes]) -> list[KnownIdentifie
     )
     seen = {subject: (type_, first_time) for subject, type_, first_time in rows}
     shared = {
-        subject for (subject,) in read.db.execute(f"SELECT subject FROM identity_shared WHERE {where} AND {_stands(read)}", parameters)
+        subject
+        for (subject,) in read.db.execute(f"SELECT subject FROM identity_shared WHERE {where} AND {stands(read)}", parameters)
     }
     known = []
     for subject in subjects:
         if subject not in seen:
             continue
         type_, first_time = seen[subject]
-        named = read.content.vault.identifier(subject)
+        named = read.content.identifier(subject)
         identifier = Identifier(type=type_, subject=str(UUID(bytes=subject)))
         if named is not None:
             identifier.value = named[1]
@@ -188,7 +173,7 @@ def duplicate_candidates(read: Read, limit: int, after: tuple[int] | None) -> tu
     """Return up to `limit` links that do not join, newest first, and where the next page begins; None on the last one."""
     rows = read.db.execute(
         "SELECT link, event_id, left_subject, right_subject, state FROM identity_link INDEXED BY identity_link_without_effect "
-        f"WHERE state BETWEEN 1 AND 3 AND ended = 0 AND {_stands(read)} AND link < :after ORDER BY link DESC LIMIT :limit",
+        f"WHERE state BETWEEN 1 AND 3 AND ended = 0 AND {stands(read)} AND link < :after ORDER BY link DESC LIMIT :limit",
         {"known": read.known, "after": MAX if after is None else after[0], "limit": limit + 1},
     ).fetchall()
     candidates = [
@@ -209,9 +194,7 @@ def membership_changed(read: Read, after_position: int, subjects: Sequence[bytes
     parameters: dict[str, Any] = {"after": after_position, "known": read.known}
     of_set = f"({one_of('subject', subjects, parameters, 's')} OR {one_of('customer', subjects, parameters, 's')})"
     of_link = f"({one_of('left_subject', subjects, parameters, 's')} OR {one_of('right_subject', subjects, parameters, 's')})"
-    window = (
-        "((from_position > :after AND from_position <= :known) OR (until_position > :after AND until_position <= :known))"
-    )
+    window = "((from_position > :after AND from_position <= :known) OR (until_position > :after AND until_position <= :known))"
     row = read.db.execute(
         f"SELECT EXISTS (SELECT 1 FROM identity_member WHERE {of_set} AND {window}) "
         f"OR EXISTS (SELECT 1 FROM identity_link WHERE bounded = 1 AND {of_link} AND {window})",
@@ -223,79 +206,3 @@ def membership_changed(read: Read, after_position: int, subjects: Sequence[bytes
 def tier(read: Read, subjects: Sequence[bytes]) -> tuple[str, str]:
     """Return the tier and the relation (its enum's name) in force for a customer's subjects; empty where none was set."""
     return tiers.in_force(read, selection(read, subjects))
-
-
-def selection(read: Read, subjects: Sequence[bytes]) -> list[Span]:
-    """Return which stretches of whose events count for a set of subjects (see the head of this file)."""
-    parameters: dict[str, Any] = {"known": read.known}
-    columns = "SELECT left_subject, right_subject, valid_from, valid_until, state FROM identity_link"
-    standing = f"bounded = 1 AND state IN ({JOINS}, {ENDED}) AND {_stands(read)}"
-    left, right = (one_of(f"{side}_subject", subjects, parameters, "s") for side in ("left", "right"))
-    bounded = read.db.execute(
-        f"{columns} INDEXED BY identity_link_bounded_left WHERE {left} AND {standing} "
-        f"UNION {columns} INDEXED BY identity_link_bounded_right WHERE {right} AND {standing}",
-        parameters,
-    ).fetchall()
-    if not bounded:
-        return [Span(subject, EARLIEST, MAX) for subject in subjects]
-    inside = set(subjects)
-    claimed: dict[bytes, list[tuple[int, int]]] = {}
-    through_links: dict[bytes, list[tuple[int, int]]] = {}
-    taken: dict[bytes, list[tuple[int, int]]] = {}
-    for left_subject, right_subject, valid_from, valid_until, state in bounded:
-        stretch = (EARLIEST if valid_from is None else valid_from, MAX if valid_until is None else valid_until)
-        if state == JOINS:
-            through_links.setdefault(right_subject, []).append(stretch)
-        elif left_subject in inside:
-            claimed.setdefault(right_subject, []).append(stretch)
-        else:
-            taken.setdefault(right_subject, []).append(stretch)
-    for subject in subjects:
-        if subject in through_links and not _joined_whole(read, subject):
-            claimed.setdefault(subject, []).extend(through_links[subject])
-        else:
-            claimed.setdefault(subject, []).extend(_without((EARLIEST, MAX), taken.get(subject, ())))
-    return [Span(subject, low, high) for subject, stretches in claimed.items() for low, high in _united(stretches)]
-
-
-def _joined_whole(read: Read, subject: bytes) -> bool:
-    """True when a link joins the subject as its left side, or as its right one without bounds."""
-    row = read.db.execute(
-        f"SELECT EXISTS (SELECT 1 FROM identity_link WHERE left_subject = :subject AND state = {JOINS} AND {_stands(read)}) "
-        f"OR EXISTS (SELECT 1 FROM identity_link WHERE right_subject = :subject AND bounded = 0 AND state = {JOINS} AND {_stands(read)})",
-        {"subject": subject, "known": read.known},
-    ).fetchone()
-    return bool(row[0])
-
-
-def _stands(read: Read) -> str:
-    """Return the condition under which a row kept by position shows."""
-    if read.known >= read.position:
-        return "until_position IS NULL"
-    return "from_position <= :known AND (until_position IS NULL OR until_position > :known)"
-
-
-def _united(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return stretches without overlaps, in order."""
-    united: list[tuple[int, int]] = []
-    for low, high in sorted(stretches):
-        if low >= high:
-            continue
-        if united and low <= united[-1][1]:
-            united[-1] = (united[-1][0], max(united[-1][1], high))
-        else:
-            united.append((low, high))
-    return united
-
-
-def _without(whole: tuple[int, int], taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return what remains of a stretch."""
-    low, high = whole
-    remaining = []
-    for taken_low, taken_high in _united(taken):
-        if low < taken_low:
-            remaining.append((low, min(taken_low, high)))
-        low = max(low, taken_high)
-    if low < high:
-        remaining.append((low, high))
-    return remaining

@@ -78,7 +78,8 @@ class Link(NamedTuple):
     """From when the right identifier was the left side's. Microseconds, inclusive."""
     valid_until: int | None
     """Until when. Exclusive."""
-    ended: bool
+    ended: int
+    """1 when it is over, so that it gives events only."""
     state: int
 
 
@@ -131,7 +132,7 @@ class IdentitySets:
         if ended_at is not None:
             shared = self._is_shared(old.left) or self._is_shared(old.right)
             state = SHARED_IDENTIFIER if shared else ENDED
-            self._new[old.link] = old._replace(valid_until=ended_at, ended=True, state=state)
+            self._new[old.link] = old._replace(valid_until=ended_at, ended=1, state=state)
         if old.state == JOINS:
             self._divide(self._set_of(old.left))
 
@@ -150,7 +151,8 @@ class IdentitySets:
                 self._divide(self._set_of(subject))
         else:
             self._db.execute(
-                "UPDATE identity_shared SET until_position = ? WHERE subject = ? AND until_position IS NULL", (self._position, subject)
+                "UPDATE identity_shared SET until_position = ? WHERE subject = ? AND until_position IS NULL",
+                (self._position, subject),
             )
             for link in touching:
                 other = link.right if link.left == subject else link.left
@@ -166,12 +168,14 @@ class IdentitySets:
             if old == new:
                 continue
             if old is not None:
-                self._db.execute("UPDATE identity_link SET until_position = ? WHERE link = ? AND until_position IS NULL", (position, number))
+                self._db.execute(
+                    "UPDATE identity_link SET until_position = ? WHERE link = ? AND until_position IS NULL", (position, number)
+                )
             if new is not None:
                 bounded = new.valid_from is not None or new.valid_until is not None
                 self._db.execute(
                     "INSERT INTO identity_link VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                    (*new[:6], int(new.ended), int(bounded), new.state, position),
+                    (*new[:6], new.ended, int(bounded), new.state, position),
                 )
             self._note(position, "link", number, None if new is None else new.state, None if new is None else new.valid_until)
         for subject in sorted(self._before):
@@ -179,7 +183,10 @@ class IdentitySets:
             if before == after:
                 continue
             if before is not None:
-                self._db.execute("UPDATE identity_member SET until_position = ? WHERE subject = ? AND until_position IS NULL", (position, subject))
+                self._db.execute(
+                    "UPDATE identity_member SET until_position = ? WHERE subject = ? AND until_position IS NULL",
+                    (position, subject),
+                )
             if after is not None:
                 self._db.execute("INSERT INTO identity_member VALUES (?, ?, ?, NULL)", (subject, after, position))
             self._note(position, "member", subject, after)
@@ -266,14 +273,15 @@ class IdentitySets:
             f"WHERE until_position IS NULL AND {where} ORDER BY link",
             parameters,
         )
-        links = [Link(*row[:6], bool(row[6]), row[7]) for row in rows]
-        return [link for link in links if link.link not in self._new]
+        return [Link(*row) for row in rows if row[0] not in self._new]
 
     def _set_of(self, subject: bytes) -> _Set:
         found = self._sets.get(subject)
         if found is not None:
             return found
-        row = self._db.execute("SELECT customer FROM identity_member WHERE subject = ? AND until_position IS NULL", (subject,)).fetchone()
+        row = self._db.execute(
+            "SELECT customer FROM identity_member WHERE subject = ? AND until_position IS NULL", (subject,)
+        ).fetchone()
         if row is None:
             members = self._db.execute(
                 "SELECT subject, first_position, type FROM identity_subject WHERE subject = ?", (subject,)

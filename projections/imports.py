@@ -76,7 +76,9 @@ def open_runs(read: Read) -> list[str]:
 
 def state(read: Read, run: str) -> ImportRun | None:
     """Return how a run stands; None for one that had not begun at the position known."""
-    row = read.db.execute("SELECT started_position, finished_position, last_record_time FROM import_run WHERE run = ?", (run,)).fetchone()
+    row = read.db.execute(
+        "SELECT started_position, finished_position, last_record_time FROM import_run WHERE run = ?", (run,)
+    ).fetchone()
     if row is None or row[0] > read.known:
         return None
     found = ImportRun(*row)

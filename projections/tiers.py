@@ -14,7 +14,7 @@ from ledger.event import Event
 from projections.view import Read, happened
 
 if TYPE_CHECKING:
-    from projections.identities import Span
+    from projections.identity_spans import Span
 
 TABLES: Final = (
     """CREATE TABLE identity_tier (

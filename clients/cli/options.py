@@ -22,7 +22,9 @@ CONNECTION_PANEL: Final = "Connection"
 
 TargetOption = Annotated[
     str,
-    typer.Option("--target", envvar=TARGET_VARIABLE, metavar="HOST:PORT", help="The ledger to ask.", rich_help_panel=CONNECTION_PANEL),
+    typer.Option(
+        "--target", envvar=TARGET_VARIABLE, metavar="HOST:PORT", help="The ledger to ask.", rich_help_panel=CONNECTION_PANEL
+    ),
 ]
 AsOfOption = Annotated[
     str | None,
@@ -44,12 +46,14 @@ BeforeOption = Annotated[
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", help="One JSON object for programs (a line each with --follow). Times are UTC.", rich_help_panel=OUTPUT_PANEL),
+    typer.Option("--json", help="One JSON object for programs; with --follow one a line.", rich_help_panel=OUTPUT_PANEL),
 ]
 UtcOption = Annotated[
     bool, typer.Option("--utc", help="Read and show times in UTC, not in this machine's zone.", rich_help_panel=OUTPUT_PANEL)
 ]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, metavar="ROWS", help="At most so many rows.", rich_help_panel=OUTPUT_PANEL)]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", "-n", min=1, metavar="ROWS", help="At most so many rows.", rich_help_panel=OUTPUT_PANEL)
+]
 AllOption = Annotated[bool, typer.Option("--all", help="All rows, without limit.", rich_help_panel=OUTPUT_PANEL)]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Show changes as they are recorded, until Ctrl-C.")]
 AfterOption = Annotated[

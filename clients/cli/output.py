@@ -25,15 +25,15 @@ PIPE_WIDTH: Final = 160
 
 def console() -> Console:
     """Return the console for answers."""
-    made = Console(highlight=False, soft_wrap=False)
+    made = Console(highlight=False, markup=False, emoji=False)
     if not made.is_terminal and "COLUMNS" not in made._environ:
-        made = Console(highlight=False, width=PIPE_WIDTH)
+        made = Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
     return made
 
 
 def side_console() -> Console:
     """Return the console for progress, remarks and complaints."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(message: Message) -> None:
@@ -73,7 +73,7 @@ def count_table(names: Sequence[str], rows: Iterable[CountRow], total: int, word
     """Return counts by group. `words` has, per group, the words for values that are names of enums."""
     made = table(*(name.replace("-", " ") for name in names), ("count", NUMBER), ("share", NUMBER))
     for row in rows:
-        values = [known.get(value, value) or "–" for known, value in zip(words, row.values, strict=False)]
+        values = [known.get(value, value) or "-" for known, value in zip(words, row.values, strict=False)]
         made.add_row(*values, f"{row.count:,}", f"{row.count / total:.1%}" if total else "")
     made.add_section()
     made.add_row(*(["all"] + [""] * len(names))[: len(names)], f"{total:,}", "", style="bold")

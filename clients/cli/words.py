@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -16,7 +16,9 @@ from ledger.api.v1.event_pb2 import CONTENT_ERASED, CONTENT_WITHHELD, RecordedEv
 SAID: Final = ("summary", "body", "wish", "what", "condition", "note", "text", "why")
 """Fields that hold what somebody said or wrote: shown last and quoted."""
 
-QUIET: Final = frozenset({"set_by_event_id", "fact_event_id", "bot_answers", "value_mark", "subject", "due_time", "language", "body"})
+QUIET: Final = frozenset(
+    {"set_by_event_id", "fact_event_id", "bot_answers", "value_mark", "subject", "due_time", "language", "body"}
+)
 """Fields left out of a line: the whole event is shown by `tellonce replay --event` and by `--json`."""
 
 SAID_LENGTH_MAX: Final = 90
@@ -64,7 +66,7 @@ def customer_text(reference: CustomerReference) -> str:
 
 def identifier_text(identifier: Identifier) -> str:
     """Return an identifier as it would be written; its pseudonym's beginning where the value is not shown."""
-    return f"{identifier.type}:{identifier.value or '…' + identifier.subject[-6:]}"
+    return f"{identifier.type}:{plain(identifier.value) or '…' + identifier.subject[-6:]}"
 
 
 def event_text(event: RecordedEvent, *, utc: bool = False, own_id: bool = False) -> str:
@@ -103,8 +105,13 @@ def _label(name: str) -> str:
     return name.removesuffix("_id").removesuffix("_ids").removesuffix("_time").replace("_", " ")
 
 
+def plain(text: str) -> str:
+    """Return a text on one line, without control characters: what customers write must not steer the reader's terminal."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
 def _quoted(text: str) -> str:
-    line = " ".join(text.split())
+    line = plain(text)
     return f"“{line[: SAID_LENGTH_MAX - 1]}…”" if len(line) > SAID_LENGTH_MAX else f"“{line}”"
 
 
@@ -121,7 +128,7 @@ def _one(field: FieldDescriptor | Any, value: Any, utc: bool) -> str:
     if field.message_type is None:
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return value.hex() if isinstance(value, bytes) else str(value)
+        return value.hex() if isinstance(value, bytes) else plain(str(value))
     match field.message_type.full_name:
         case "google.protobuf.Timestamp":
             return show_time(value, utc=utc, seconds=False)
@@ -130,16 +137,17 @@ def _one(field: FieldDescriptor | Any, value: Any, utc: bool) -> str:
     if isinstance(value, Identifier):
         return identifier_text(value)
     if isinstance(value, Fact):
-        return f"{value.key}={value.value}" if value.value else value.key
+        return f"{value.key}={plain(value.value)}" if value.value else value.key
     if isinstance(value, ObjectReference):
-        return f"{value.type} {value.value}".rstrip()
+        return f"{value.type} {plain(value.value)}".rstrip()
     return _nested(value, utc)
 
 
 def _nested(message: Message, utc: bool) -> str:
+    due = cast(Any, message)
     said = message.WhichOneof("said") if "said" in message.DESCRIPTOR.oneofs_by_name else None
     if said == "local":
-        return str(getattr(message, "local")).replace("T", " ")
+        return str(due.local).replace("T", " ")
     if said == "instant":
-        return show_time(getattr(message, "instant"), utc=utc, seconds=False)
+        return show_time(due.instant, utc=utc, seconds=False)
     return " ".join(f"{_label(field.name)} {value_text(field, value, utc=utc)}" for field, value in message.ListFields())

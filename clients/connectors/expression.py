@@ -35,6 +35,7 @@ WORDS: Final = {
 }
 """CEL types as mappings call them."""
 
+_PLAIN: Final = frozenset(("STRING", "BOOL", "INT", "DOUBLE", "TIMESTAMP", "DURATION"))
 _KEPT_MAX: Final = 20_000
 _TRIED: Final = 3_000
 """After so many misses it is decided whether keeping results pays."""
@@ -56,10 +57,17 @@ class ExpressionError(Exception):
 class Expression:
     """A compiled expression. Call it with the scope of a row. Raises ExpressionError."""
 
-    __slots__ = ("_compiled", "_constants", "_definitions", "_hits", "_key", "_kept", "_misses", "entry", "names", "type_name")
+    __slots__ = ("_compiled", "_constants", "_definitions", "_hits", "_kept", "_key", "_misses", "entry", "names", "type_name")
 
     def __init__(
-        self, entry: Entry, compiled: Any, type_name: str, names: tuple[str, ...], definitions: tuple[Definition, ...], constants: Scope
+        self,
+        entry: Entry,
+        compiled: Any,
+        type_name: str,
+        names: tuple[str, ...],
+        definitions: tuple[Definition, ...],
+        constants: Scope,
+        keep: bool,
     ) -> None:
         self.entry = entry
         self.type_name = type_name
@@ -68,7 +76,7 @@ class Expression:
         self._definitions = definitions
         self._constants = constants
         self._key: Callable[[Scope], Any] = itemgetter(*names) if names else lambda scope: None
-        self._kept: dict[Any, Any] | None = {}
+        self._kept: dict[Any, Any] | None = {} if keep else None
         self._hits = 0
         self._misses = 0
 
@@ -130,6 +138,8 @@ class Language:
         self._mistakes = mistakes
         self._variables: dict[str, Any] = {}
         self._definitions: dict[str, Definition] = {}
+        self.named: set[str] = set()
+        """Everything that compiled expressions name."""
         self._env: Any = None
         self._enum_envs: dict[str, Any] = {}
 
@@ -176,8 +186,11 @@ class Language:
 
     def _expression(self, entry: Entry, compiled: Any, type_name: str, constants: Scope) -> Expression:
         names = [name for name in _names(entry.text) if name in self._variables]
+        self.named.update(names)
         definitions = tuple(self._definitions[name] for name in names if name in self._definitions)
-        return Expression(entry, compiled, type_name, tuple(names), definitions, constants)
+        # Lists and maps cannot be looked up by.
+        keep = all(self._variables[name].name() in _PLAIN for name in names)
+        return Expression(entry, compiled, type_name, tuple(names), definitions, constants, keep)
 
     def _environment(self) -> Any:
         if self._env is None:

@@ -70,7 +70,7 @@ class Mistakes:
             raise MappingError(self.name, self.found)
 
 
-def parse(text: str, mistakes: Mistakes) -> Entry:
+def parse_mapping(text: str, mistakes: Mistakes) -> Entry:
     """Return the tree of a mapping. Raises MappingError at once where the text is no YAML, for nothing else can be said then."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

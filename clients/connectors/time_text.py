@@ -53,7 +53,7 @@ class TimeReader:
     def local(self, text: str, format: str = "") -> str:
         """Return a local time as ISO text, as it was said: `2026-03-28T14:30:00`, or `2026-03-28` where the format has no time of day."""
         format = format or self._format
-        wall = parse(text, format)
+        wall = parse_time(text, format)
         if wall.tzinfo is not None:
             raise ValueError(f"{text!r} says its zone, so it is an instant: use time() for it")
         if has_clock(format) and not (format == ISO and len(text.strip()) <= 10):
@@ -61,7 +61,7 @@ class TimeReader:
         return wall.date().isoformat()
 
     def _instant(self, text: str, format: str, zone: str) -> datetime:
-        wall = parse(text, format)
+        wall = parse_time(text, format)
         if wall.tzinfo is not None:
             return wall.astimezone(UTC)
         rules = zone_rules(zone)
@@ -88,7 +88,7 @@ def zone_rules(zone: str) -> ZoneInfo:
         raise ValueError(f"{zone!r} is no IANA time zone: use one such as Europe/Paris") from None
 
 
-def parse(text: str, format: str) -> datetime:
+def parse_time(text: str, format: str) -> datetime:
     """Return what a text says in a format, without a zone unless it says one. Raises ValueError."""
     try:
         return parser(format)(text.strip())

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from threading import Condition, Event, Thread, current_thread
 from typing import overload
 
-from clients.python.core.appending import LaneLike, Piece, Result, not_sent
-from clients.python.core.batching import BatchCall, Batching, Item
-from clients.python.errors import ClosedError, TellonceError
+from clients.python.core.appending import Piece, Result, not_sent
+from clients.python.core.batching import BatchCall, Batching, BatchPolicy, Item
+from clients.python.errors import ClosedError, InternalError, TellonceError
 from clients.python.events import group
 from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.ledger_service_pb2 import Appended, EventGroup
@@ -43,21 +43,11 @@ class Batcher:
     def __init__(
         self,
         send: Callable[[Piece, Event], list[Result]],
-        *,
-        max_events: int,
-        in_flight: int,
-        waiting_events_max: int | None,
-        ordered: bool,
-        lane: LaneLike,
-        timeout_seconds: float,
+        policy: BatchPolicy,
     ) -> None:
         self._send = send
-        self._ordered = ordered
-        self._lane = lane
-        self._timeout_seconds = timeout_seconds
-        self._batching: Batching[Future[list[Appended]] | Future[Appended]] = Batching(
-            max_events=max_events, in_flight=in_flight, waiting_events_max=waiting_events_max or 10 * max_events
-        )
+        self._policy = policy
+        self._batching: Batching[Future[list[Appended]] | Future[Appended]] = Batching(policy)
         self._changed = Condition()
         self._stop = Event()
         self._stopped: TellonceError | None = None
@@ -79,7 +69,7 @@ class Batcher:
         future: Future[Appended] | Future[list[Appended]] = Future()
         single = isinstance(item, EventToAppend)
         built = group(item) if isinstance(item, EventToAppend) else item
-        waiting = Item(built, future, single=single, ordered=self._ordered)
+        waiting = Item(built, future, single=single, ordered=self._policy.ordered)
         with self._changed:
             # A callback of a future runs in a sending thread: if it waited for room, nobody might be left to make any.
             while self._batching.full and not self._over and current_thread() not in self._threads:
@@ -101,11 +91,11 @@ class Batcher:
             >>> batcher.flush()
         """
         with self._changed:
-            self._batching.flushing = True
+            self._batching.flushing_count += 1
             self._changed.notify_all()
             while not self._batching.idle:
                 self._changed.wait()
-            self._batching.flushing = False
+            self._batching.flushing_count -= 1
             if self._stopped is not None:
                 raise self._stopped
 
@@ -154,8 +144,12 @@ class Batcher:
             self._settle(call)
 
     def _settle(self, call: BatchCall[Future[list[Appended]] | Future[Appended]]) -> None:
-        piece = Piece([item.group for item in call.items], self._lane, self._timeout_seconds)
-        results = self._send(piece, self._stop)
+        piece = Piece([item.group for item in call.items], self._policy.lane, self._policy.timeout_seconds)
+        try:
+            results = self._send(piece, self._stop)
+        except Exception as error:
+            # Nothing foreseen ends here. Whoever waits for a future must not wait for ever.
+            results = piece.given_up(InternalError("CLIENT_FAILED", f"The client failed: {error!r}"))
         dropped: list[Item[Future[list[Appended]] | Future[Appended]]] = []
         if piece.failed is not None:
             with self._changed:

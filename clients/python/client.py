@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
 from threading import Event
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
 from clients.python.batcher import Batcher
-from clients.python.core import handoffs, history, identities, insight, log, promises, requests
+from clients.python.core import (
+    handoff_calls,
+    history_calls,
+    identity_calls,
+    insight_calls,
+    log_calls,
+    promise_calls,
+    request_calls,
+)
 from clients.python.core.appending import Again, LaneLike, Piece, Result, not_sent, pieces
 from clients.python.core.arguments import ConsistencyLike
-from clients.python.core.calls import Call, Listing
+from clients.python.core.batching import BatchOptions, BatchPolicy
+from clients.python.core.calls import Call, Listing, show_signature
 from clients.python.core.connections import CHANNEL_OPTIONS, Connections
 from clients.python.core.following import Feed
 from clients.python.core.retry import RetryPolicy
@@ -33,19 +41,12 @@ R = TypeVar("R", bound=Message)
 T = TypeVar("T")
 
 
-def _signed(method: Callable[..., Any], plan: Callable[..., Any]) -> None:
-    """Show the signature of the question with `self` before it, so that `help` is right."""
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    signature = inspect.signature(plan)
-    method.__signature__ = signature.replace(parameters=[own, *signature.parameters.values()])  # type: ignore[attr-defined]
-
-
 def _one(plan: Callable[P, Call[R, T]]) -> Callable[Concatenate[Client, P], T]:
     @wraps(plan)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._run(plan(*args, **kwargs))
 
-    _signed(method, plan)
+    show_signature(method, plan)
     return method
 
 
@@ -54,7 +55,7 @@ def _many(plan: Callable[P, Listing[R, T]]) -> Callable[Concatenate[Client, P], 
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Pages[R, T]:
         return Pages(plan(*args, **kwargs), self._run)
 
-    _signed(method, plan)
+    show_signature(method, plan)
     return method
 
 
@@ -63,7 +64,7 @@ def _stream(plan: Callable[P, Feed[R, T]]) -> Callable[Concatenate[Client, P], S
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Subscription[T]:
         return Subscription(plan(*args, **kwargs), self._session, self._connections)
 
-    _signed(method, plan)
+    show_signature(method, plan)
     return method
 
 
@@ -89,7 +90,8 @@ class Client:
 
     Example:
         >>> with Client("127.0.0.1:50051") as client:
-        ...     client.append(event(ContactReceived(contact_id="c-1", customer=identifier("email:a@example.org"), reason="delivery")))
+        ...     received = ContactReceived(contact_id="c-1", customer=identifier("email:a@example.org"), reason="delivery")
+        ...     client.append(event(received, channel="email"))
         ...     for entry in client.history("email:a@example.org"):
         ...         print(entry.event.topic)
     """
@@ -151,16 +153,7 @@ class Client:
             failed = failed or piece.failed
         return results
 
-    def batcher(
-        self,
-        *,
-        max_events: int = 250,
-        in_flight: int = 4,
-        waiting_events_max: int | None = None,
-        ordered: bool = True,
-        lane: LaneLike = "interactive",
-        timeout_seconds: float = 300.0,
-    ) -> Batcher:
+    def batcher(self, **options: Unpack[BatchOptions]) -> Batcher:
         """Return a batcher: appends many events in large calls, several in flight. See `Batcher`.
 
         Example:
@@ -168,50 +161,42 @@ class Client:
             ...     for row in rows:
             ...         batcher.add(event_of(row))
         """
-        return Batcher(
-            self._send,
-            max_events=max_events,
-            in_flight=in_flight,
-            waiting_events_max=waiting_events_max,
-            ordered=ordered,
-            lane=lane,
-            timeout_seconds=timeout_seconds,
-        )
+        return Batcher(self._send, BatchPolicy(**options))
 
-    head = _one(log.head)
-    position_at = _one(log.position_at)
-    get_event = _one(log.get_event)
-    read_events = _stream(log.read_events)
-    subscribe = _stream(log.subscribe)
+    head = _one(log_calls.head)
+    position_at = _one(log_calls.position_at)
+    get_event = _one(log_calls.get_event)
+    read_events = _stream(log_calls.read_events)
+    subscribe = _stream(log_calls.subscribe)
 
-    card = _one(history.card)
-    history = _many(history.history)
-    search = _many(history.search)
-    watch_history = _stream(history.watch_history)
-    contacts = _many(history.contacts)
-    count_contacts = _one(history.count_contacts)
+    card = _one(history_calls.card)
+    history = _many(history_calls.history)
+    search = _many(history_calls.search)
+    watch_history = _stream(history_calls.watch_history)
+    contacts = _many(history_calls.contacts)
+    count_contacts = _one(history_calls.count_contacts)
 
-    handoff = _one(handoffs.handoff)
-    handoffs = _many(handoffs.handoffs)
-    count_handoffs = _one(handoffs.count_handoffs)
-    watch_handoffs = _stream(handoffs.watch_handoffs)
+    handoff = _one(handoff_calls.handoff)
+    handoffs = _many(handoff_calls.handoffs)
+    count_handoffs = _one(handoff_calls.count_handoffs)
+    watch_handoffs = _stream(handoff_calls.watch_handoffs)
 
-    promise = _one(promises.promise)
-    promises = _many(promises.promises)
-    count_promises = _one(promises.count_promises)
-    watch_promises = _stream(promises.watch_promises)
+    promise = _one(promise_calls.promise)
+    promises = _many(promise_calls.promises)
+    count_promises = _one(promise_calls.count_promises)
+    watch_promises = _stream(promise_calls.watch_promises)
 
-    request = _one(requests.request)
-    requests = _many(requests.requests)
-    count_requests = _one(requests.count_requests)
+    request = _one(request_calls.request)
+    requests = _many(request_calls.requests)
+    count_requests = _one(request_calls.count_requests)
 
-    resolve = _one(identities.resolve)
-    identifiers = _one(identities.identifiers)
-    duplicate_candidates = _many(identities.duplicate_candidates)
+    resolve = _one(identity_calls.resolve)
+    identifiers = _one(identity_calls.identifiers)
+    duplicate_candidates = _many(identity_calls.duplicate_candidates)
 
-    data_quality = _many(insight.data_quality)
-    status = _one(insight.status)
-    view_digest = _one(insight.view_digest)
+    data_quality = _many(insight_calls.data_quality)
+    status = _one(insight_calls.status)
+    view_digest = _one(insight_calls.view_digest)
 
     def close(self) -> None:
         """Close the connections. Calls under way fail with ClosedError."""
@@ -245,7 +230,10 @@ class Client:
                 fault = session.fault(error.code().name, error.details() or "", error.trailing_metadata())
             except Again as again:
                 fault = again.fault
-            except ValueError as error:  # what grpc raises for a call on a closed channel
+            except ValueError as error:
+                # What grpc raises for a call on a closed channel.
+                if not session.closed:
+                    raise
                 fault = session.fault("CANCELLED", str(error), ())
             if stop.wait(attempts.failed(fault)):
                 raise ClosedError("CLIENT_CLOSED", "Closed while it waited to try again: make a new one.")

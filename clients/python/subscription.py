@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from clients.python.core.connections import Connections
 from clients.python.core.following import Change, Feed, Following
-from clients.python.core.log import GET_HEAD
+from clients.python.core.log_calls import GET_HEAD
 from clients.python.core.session import Session
 from ledger.api.v1.ledger_service_pb2 import GetHeadRequest
 

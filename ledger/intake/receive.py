@@ -8,7 +8,6 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import uuid_utils
 from google.protobuf.descriptor import Descriptor
@@ -19,6 +18,7 @@ from ledger.api.v1.errors_pb2 import FIELD_MADE_BY_LEDGER, FIELD_REQUIRED, ID_MA
 from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend
 from ledger.catalogue import BY_FIELD, EventType, is_made
 from ledger.errors import LedgerError
+from ledger.event_id import to_bytes
 from ledger.intake.identifier import normalise
 from ledger.intake.local_time import resolve_due
 from ledger.intake.validate import PERSONAL_ID, check, check_known
@@ -68,12 +68,12 @@ def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, 
     for name in fields_of(payload.DESCRIPTOR, Due.DESCRIPTOR.full_name):
         if payload.HasField(name):
             resolve_due(getattr(payload, name), home_zone)
-    event_id = envelope.event_id or str(uuid_utils.uuid7())
+    event_id = envelope.event_id.lower() or str(uuid_utils.uuid7())
     return Incoming(
         kind=kind,
         envelope=envelope,
         payload=payload,
-        event_id=UUID(event_id).bytes,
+        event_id=to_bytes(event_id),
         stream=kind.stream_of(payload, event_id),
         occur=micros(envelope.occur_time) if envelope.HasField("occur_time") else None,
         identifiers=tuple(identifiers),

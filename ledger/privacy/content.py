@@ -51,6 +51,10 @@ class ContentReader:
         keys = self._keys_of(events)
         return [self._recorded(event, keys) for event in events]
 
+    def identifier(self, subject: bytes) -> tuple[str, str] | None:
+        """Return type and value of the identifier a subject stands for; None when it is anonymous or erased."""
+        return None if self._erased(subject) else self._vault.identifier(subject)
+
     def _keys_of(self, events: Sequence[Event]) -> Mapping[bytes, SubjectKey]:
         subjects = {part.subject for event in events for part in event.header.parts}
         return self._vault.keys(subjects) if subjects else {}

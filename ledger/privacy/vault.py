@@ -23,7 +23,8 @@ from ledger.privacy.derivation import CHECK, INDEX, WRAP
 from ledger.privacy.lru import Lru
 from ledger.privacy.master_key import MasterKey
 from ledger.privacy.sealing import NONCE_BYTES, SubjectKey
-from ledger.sqlite_file import CommitFailedError, ReadPool, WriteConnection, check_schema_version, in_batches, in_powers, places
+from ledger.sqlite_file import ReadPool, check_schema_version, in_batches, in_powers, places
+from ledger.sqlite_writer import CommitFailedError, WriteConnection
 
 __all__ = ["SubjectKey", "Vault", "VaultUnavailableError", "WrongMasterKeyError"]
 

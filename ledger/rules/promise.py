@@ -215,9 +215,7 @@ def _judged(state: PromiseState, keep: Keep) -> PromiseState:
         evidence = KEPT_PROVEN
     else:
         evidence = KEPT_CLAIMED
-    return state._replace(
-        state=PROMISE_STATE_KEPT, ended_time=keep.occur_time, broken_time=None, kept_evidence=evidence, keep=keep
-    )
+    return state._replace(state=PROMISE_STATE_KEPT, ended_time=keep.occur_time, broken_time=None, kept_evidence=evidence, keep=keep)
 
 
 def _renegotiated(state: PromiseState, event: Event) -> PromiseState | None:

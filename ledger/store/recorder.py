@@ -127,7 +127,8 @@ class Transaction(Protocol):
         """Append events and move the head.
 
         Positions must follow the head without gaps, and record times must never decrease: ValueError otherwise.
-        Raises StoreConflictError for an id or a revision that exists, StoreFullError, StoreUnavailableError.
+        Raises StoreConflictError for an id or a revision that exists, StoreFullError, StoreUnavailableError. After any of
+        these nothing of the transaction is kept: leaving it raises StoreError.
         """
 
 

@@ -6,6 +6,7 @@ the only one it finds here.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +61,7 @@ class SqliteApplicationRecorder(SqliteLogRecorder, ApplicationRecorder):
 
     def __init__(self, path: Path) -> None:
         self._subscriptions: WeakSet[SqliteSubscription] = WeakSet()
+        self._subscribing = threading.Lock()
         super().__init__(path)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
@@ -104,12 +106,14 @@ class SqliteApplicationRecorder(SqliteLogRecorder, ApplicationRecorder):
 
     def wake_after_commit(self, subscription: SqliteSubscription) -> None:
         """Wake a subscription after each commit, and once now, for those that fell between its first look and this call."""
-        self._subscriptions.add(subscription)
+        with self._subscribing:
+            self._subscriptions.add(subscription)
         subscription.wake()
 
     def _committed(self) -> None:
-        for subscription in list(self._subscriptions):
-            subscription.wake()
+        with self._subscribing:
+            for subscription in self._subscriptions:
+                subscription.wake()
 
 
 class SqliteAggregateRecorder(AggregateRecorder):

@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from ledger.sqlite_file import ReadPool, WriteConnection, in_batches, in_powers, places
-from ledger.store.recorder import Head, StoredEventRow
-from ledger.store.sqlite_checkpoint import Checkpointer
+from ledger.sqlite_file import ReadPool, in_batches, in_powers, places
+from ledger.sqlite_writer import WriteConnection
+from ledger.store.recorder import Head, StoredEventRow, StoreError
 from ledger.store.sqlite_schema import GOVERNING, SCHEMA, check_schema, store_errors
 
 COLUMNS: Final = "position, event_id, stream, revision, topic, record_time, header, parts"
@@ -109,6 +109,7 @@ class SqliteTransaction:
         self._connection = connection
         self._path = path
         self.head = _head(connection)
+        self._failed = False
 
     def revisions(self, streams: Sequence[str]) -> dict[str, int]:
         """Return the last revision of each stream; streams without events are left out."""
@@ -137,6 +138,8 @@ class SqliteTransaction:
             return
         self._check_order(rows)
         last = rows[-1]
+        # Of several statements some may have worked: unless all do, nothing may be committed.
+        self._failed = True
         with store_errors(self._path):
             for some in in_powers(rows):
                 # One statement for many rows: the driver gives up the interpreter's lock at every step it makes.
@@ -144,6 +147,12 @@ class SqliteTransaction:
                 self._connection.execute(sql, list(chain.from_iterable(some)))
             self._connection.execute("UPDATE head SET position = ?, record_time = ?", (last.position, last.record_time))
         self.head = Head(last.position, last.record_time)
+        self._failed = False
+
+    def check(self) -> None:
+        """Refuse to be committed after an insert that failed. Raises StoreError."""
+        if self._failed:
+            raise StoreError(f"An insert into {self._path} failed, so nothing of its transaction is kept.")
 
     def _check_order(self, rows: Sequence[StoredEventRow]) -> None:
         place, time = self.head
@@ -165,7 +174,6 @@ class SqliteLogRecorder(SqliteLogReader):
             self._writer = WriteConnection(path, "head", SCHEMA)
         try:
             super().__init__(path)
-            self._checkpointer = Checkpointer(path)
         except BaseException:
             self._writer.close()
             raise
@@ -177,13 +185,12 @@ class SqliteLogRecorder(SqliteLogReader):
             transaction = SqliteTransaction(connection, self.path)
             before = transaction.head
             yield transaction
+            transaction.check()
         if transaction.head != before:
-            self._checkpointer.written()
             self._committed()
 
     def close(self) -> None:
-        """End the checkpoints and close all connections, after the transaction that is open, if any."""
-        self._checkpointer.stop()
+        """Close all connections, after the transaction that is open, if any."""
         self._writer.close()
         super().close()
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ledger.sqlite_file import CommitFailedError, check_schema_version
+from ledger.sqlite_file import check_schema_version
+from ledger.sqlite_writer import CommitFailedError
 from ledger.store.recorder import OutcomeUnknownError, StoreConflictError, StoreError, StoreFullError, StoreUnavailableError
 
 SCHEMA_VERSION: Final = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,15 @@ import pytest
 from uuid_utils import uuid7
 
 from ledger.store import sqlite
-from ledger.store.recorder import Head, LogReader, LogRecorder, StoreConflictError, StoredEventRow, StoreUnavailableError
+from ledger.store.recorder import (
+    Head,
+    LogReader,
+    LogRecorder,
+    StoreConflictError,
+    StoredEventRow,
+    StoreError,
+    StoreUnavailableError,
+)
 
 
 class Store(NamedTuple):
@@ -245,6 +254,24 @@ def test_a_revision_of_a_stream_is_recorded_once(recorder: LogRecorder) -> None:
         append(recorder, [row(2), row(3, stream="a")])
 
     assert kept == recorder.read(0, 10)
+
+
+def test_nothing_is_kept_of_a_transaction_whose_failed_insert_was_passed_over(recorder: LogRecorder) -> None:
+    kept = rows_of(1)
+    append(recorder, kept)
+
+    # Enough rows before the double one that a store inserts some of them first.
+    refused = [*rows_of(400, 1), row(402)._replace(event_id=kept[0].event_id)]
+
+    def pass_over() -> None:
+        with recorder.transaction() as transaction, contextlib.suppress(StoreConflictError):
+            transaction.insert(refused)
+
+    with pytest.raises(StoreError, match="nothing of its transaction is kept"):
+        pass_over()
+
+    assert kept == recorder.read(0, 1_000)
+    assert Head(1, 1_000) == recorder.head()
 
 
 def test_a_refused_insert_does_not_stop_the_next_one(recorder: LogRecorder) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from clients.python.core.arguments import invalid
 from clients.python.core.calls import Call, Rpc
 from clients.python.core.faults import Fault, fault_of_status
 from clients.python.errors import InvalidError, TellonceError, UnavailableError
@@ -23,7 +24,7 @@ BYTES_MAX: Final = 900 * 1024
 LaneLike: TypeAlias = Literal["interactive", "bulk"]
 """Which lane an append takes: `bulk` is admitted only while the views keep up, so it takes freshness from nobody."""
 
-LANES: Final = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
+LANES: Final[dict[str, Lane.ValueType]] = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Piece:
 
     def __init__(self, groups: Sequence[EventGroup], lane: LaneLike, timeout_seconds: float | None = None) -> None:
         self.group_count = len(groups)
+        if lane not in LANES:
+            raise invalid("lane", f"{lane} is not one of {', '.join(LANES)}")
         self._request = AppendRequest(groups=groups, lane=LANES[lane])
         self.call = Call(APPEND, self._request, self._take, timeout_seconds=timeout_seconds, appends=True)
         self.failed: TellonceError | None = None
@@ -105,7 +108,7 @@ def not_sent(failed: TellonceError) -> UnavailableError:
 
 
 def pieces(groups: Iterable[EventGroup], lane: LaneLike, timeout_seconds: float | None = None) -> Iterator[Piece]:
-    """Cut groups into calls within the limits, in order. A group that no call can hold is an InvalidError, before anything is sent."""
+    """Cut groups into calls within the limits, in order. InvalidError before anything is sent for a group that no call can hold."""
     groups = list(groups)
     for group in groups:
         check_size(group)
@@ -134,6 +137,6 @@ def check_size(group: EventGroup) -> None:
         if is_count > most:
             raise InvalidError(
                 "APPEND_TOO_LARGE",
-                f"A group of {is_count} {what} is more than a call can hold ({most}), and a group is never cut: make smaller groups.",
+                f"A group of {is_count} {what} is more than a call can hold ({most}), and nobody may cut it: make smaller ones.",
                 {what: str(is_count), f"{what}_max": str(most)},
             )

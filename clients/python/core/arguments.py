@@ -76,7 +76,9 @@ class ListOptions(ReadOptions, total=False):
 
 def invalid(field: str, description: str) -> InvalidError:
     """Return the error for an argument that cannot be read."""
-    return InvalidError("FIELD_INVALID", f"The argument {field} cannot be used: mend it.", violations=[Violation(field, description)])
+    return InvalidError(
+        "FIELD_INVALID", f"The argument {field} cannot be used: mend it.", violations=[Violation(field, description)]
+    )
 
 
 def timestamp(value: datetime, field: str) -> Timestamp:
@@ -164,7 +166,7 @@ def fill(message: Message, values: Mapping[str, Any]) -> None:
             setattr(message, name, _converted(field, value))
 
 
-def _converted(field: FieldDescriptor, value: Any) -> Any:
+def _converted(field: Any, value: Any) -> Any:
     if field.enum_type is not None:
         return enum_number(field.enum_type, value, field.name)
     kind = field.message_type.full_name if field.message_type is not None else ""

@@ -14,14 +14,43 @@ nobody, and under load calls fill up while others are under way, without a timer
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypedDict, TypeVar
 
-from clients.python.core.appending import BYTES_MAX, check_size, group_bytes
+from clients.python.core.appending import BYTES_MAX, LaneLike, check_size, group_bytes
 from clients.python.core.ordering import Keys, keys_of
 from ledger.api.v1.ledger_service_pb2 import EventGroup
 
 F = TypeVar("F")
 _NO_KEYS = Keys(frozenset(), frozenset())
+
+
+class BatchOptions(TypedDict, total=False):
+    """The options of a batcher; their defaults stand in `BatchPolicy`."""
+
+    max_events: int
+    in_flight: int
+    waiting_events_max: int | None
+    ordered: bool
+    lane: LaneLike
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """How a batcher works.
+
+    `max_events` bounds a call (a larger group still goes, alone). `in_flight`: calls under way at once. `waiting_events_max`:
+    how much may wait before adding blocks; default ten calls' worth. `ordered`: see `Batcher`. `lane`: `"bulk"` for imports.
+    `timeout_seconds`: how long a call is tried.
+    """
+
+    max_events: int = 250
+    in_flight: int = 4
+    waiting_events_max: int | None = None
+    ordered: bool = True
+    lane: LaneLike = "interactive"
+    timeout_seconds: float = 300.0
 
 
 class Item(Generic[F]):
@@ -69,16 +98,14 @@ class BatchCall(Generic[F]):
 
 
 class Batching(Generic[F]):
-    """The items that wait and the calls in flight.
+    """The items that wait and the calls in flight."""
 
-    `max_events` bounds a call (a larger group still goes, alone); `waiting_events_max` bounds what may wait before `full`.
-    """
-
-    def __init__(self, *, max_events: int, in_flight: int, waiting_events_max: int) -> None:
-        self.max_events = max_events
-        self.in_flight = in_flight
-        self.waiting_events_max = waiting_events_max
-        self.flushing = False
+    def __init__(self, policy: BatchPolicy) -> None:
+        self.max_events = policy.max_events
+        self.in_flight = policy.in_flight
+        self.waiting_events_max = policy.waiting_events_max or 10 * policy.max_events
+        self.flushing_count = 0
+        """How many callers wait for all to be sent."""
         self.waiting_events = 0
         self._fresh: deque[Item[F]] = deque()
         self._fresh_events = 0
@@ -102,7 +129,7 @@ class Batching(Generic[F]):
         """True when it is worth to ask for the next call."""
         if not self._fresh or len(self._calls) >= self.in_flight:
             return False
-        return not self._calls or self.flushing or self._fresh_events >= self.max_events
+        return not self._calls or self.flushing_count > 0 or self._fresh_events >= self.max_events
 
     def add(self, item: Item[F]) -> None:
         """Let an item wait."""

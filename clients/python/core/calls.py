@@ -1,10 +1,11 @@
 """What a call is, before anything is sent: which RPC, which request, what to make of the answer.
 
-Pure. Queries (core/queries_*.py) make these; the drivers in client.py and aio.py run them.
+Pure. core/*_calls.py make these; the drivers in client.py and aio.py run them.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -64,13 +65,23 @@ class Listing(Generic[R, T]):
         return Call(self.first.rpc, request, whole, None, self.first.timeout_seconds)
 
 
+def show_signature(method: Callable[..., Any], plan: Callable[..., Any]) -> None:
+    """Give a client's method the signature of the function that makes its call, with `self` before it, so that `help` is right."""
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    signature = inspect.signature(plan)
+    method.__signature__ = signature.replace(parameters=[own, *signature.parameters.values()])  # type: ignore[attr-defined]
+
+
 def whole(response: T) -> T:
     """Take the answer as it is."""
     return response
 
 
 def ask(rpc: Rpc[Any, R], options: Mapping[str, Any], *, filter_type: type[Message] | None = None, **fields: Any) -> Call[R, R]:
-    """Return a call of a query: `fields` are the request's own, `options` the read options and, with `filter_type`, its filter's."""
+    """Return a call of a query.
+
+    `fields` are the request's own; `options` are the read options and, with `filter_type`, the fields of its filter.
+    """
     rest = dict(options)
     as_of = rest.pop("as_of", None)
     consistency = rest.pop("consistency", None)

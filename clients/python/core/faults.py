@@ -32,7 +32,7 @@ _PASSING: Final[frozenset[str]] = frozenset(
 )
 """Reasons that pass by themselves."""
 
-_BY_NAME: Final = {ErrorReason.Name(reason): kind for reason, kind in BY_REASON.items()}
+_BY_NAME: Final = {name: BY_REASON[number] for name, number in ErrorReason.items() if number in BY_REASON}
 
 
 class Fault(NamedTuple):

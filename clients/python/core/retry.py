@@ -17,7 +17,7 @@ from clients.python.errors import OutcomeUnknownError, TellonceError
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How the client tries again. Waits grow by the factor 2 and are shortened at random by up to a half, so that many clients spread.
+    """How the client tries again. Waits double each time, and are shortened at random by up to a half, so that clients spread.
 
     Everything the client sends may be sent again: reads change nothing, and appends carry their ids. `first_delay_seconds` and
     `delay_seconds_max` bound the waits; a delay that the ledger asks for is kept to instead. `attempt_seconds` bounds one

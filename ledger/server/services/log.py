@@ -155,8 +155,8 @@ class LogServicer(LedgerServiceServicer):
         return GetPositionAtResponse(position=position, record_time=timestamp(record_time))
 
     def _position_at(self, time: Timestamp) -> tuple[int, int | None]:
-        position = self._ledger.log.position_at(micros(time))
-        row = self._ledger.log.read_positions([position]).get(position)
+        position = self._ledger.store.position_at(micros(time))
+        row = self._ledger.store.read_positions([position]).get(position)
         return position, row.record_time if row is not None else None
 
     async def _read(self, after: int, until: int, wanted: EventFilter, limit: int = SCAN_ROWS) -> tuple[list[RecordedEvent], int]:

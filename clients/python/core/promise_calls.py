@@ -30,16 +30,16 @@ WATCH: Final = Rpc(SERVICE, "WatchPromises", WatchPromisesRequest, WatchPromises
 
 
 class _Which(TypedDict, total=False):
-    states: EnumsLike
-    owner_departments: Names
-    kinds: Names
-    channels: Names
-    request_id: str
-    customer: CustomerLike
-    overdue: bool
-    due_before: datetime
-    undated: bool
-    response_targets: bool
+    states: EnumsLike | None
+    owner_departments: Names | None
+    kinds: Names | None
+    channels: Names | None
+    request_id: str | None
+    customer: CustomerLike | None
+    overdue: bool | None
+    due_before: datetime | None
+    undated: bool | None
+    response_targets: bool | None
 
 
 class PromiseOptions(ReadOptions, _Which, total=False):
@@ -73,9 +73,7 @@ def promises(**which: Unpack[PromiseListOptions]) -> Listing[ListPromisesRespons
     return Listing(ask(LIST, which, filter_type=PromiseFilter), lambda page: page.result.promises)
 
 
-def count_promises(
-    group_by: EnumsLike = (), **which: Unpack[PromiseOptions]
-) -> Call[CountPromisesResponse, CountPromisesResponse]:
+def count_promises(group_by: EnumsLike = (), **which: Unpack[PromiseOptions]) -> Call[CountPromisesResponse, CountPromisesResponse]:
     """Count promises, in groups: `"state"`, `"owner"`, `"channel"`, `"kind"`, `"ever_broken"`.
 
     Example:

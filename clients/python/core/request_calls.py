@@ -24,13 +24,13 @@ COUNT: Final = Rpc(SERVICE, "CountRequests", CountRequestsRequest, CountRequests
 
 
 class _Which(TypedDict, total=False):
-    states: EnumsLike
-    open: bool
-    orphaned: bool
-    owner_departments: Names
-    reasons: Names
-    customer: CustomerLike
-    reopened: bool
+    states: EnumsLike | None
+    open: bool | None
+    orphaned: bool | None
+    owner_departments: Names | None
+    reasons: Names | None
+    customer: CustomerLike | None
+    reopened: bool | None
 
 
 class RequestOptions(ReadOptions, _Which, total=False):
@@ -61,9 +61,7 @@ def requests(**which: Unpack[RequestListOptions]) -> Listing[ListRequestsRespons
     return Listing(ask(LIST, which, filter_type=RequestFilter), lambda page: page.result.requests)
 
 
-def count_requests(
-    group_by: EnumsLike = (), **which: Unpack[RequestOptions]
-) -> Call[CountRequestsResponse, CountRequestsResponse]:
+def count_requests(group_by: EnumsLike = (), **which: Unpack[RequestOptions]) -> Call[CountRequestsResponse, CountRequestsResponse]:
     """Count requests, in groups: `"state"`, `"owner"`, `"reason"`, `"priority"`.
 
     Example:

@@ -38,9 +38,9 @@ GET_POSITION_AT: Final = Rpc(SERVICE, "GetPositionAt", GetPositionAtRequest, Get
 class EventOptions(TypedDict, total=False):
     """Which events are wanted: only these `topics`, this `stream`, these `subjects` (pseudonyms). All that is set is required."""
 
-    topics: Names
-    stream: str
-    subjects: Names
+    topics: Names | None
+    stream: str | None
+    subjects: Names | None
 
 
 def head(*, timeout_seconds: float | None = None) -> Call[GetHeadResponse, GetHeadResponse]:
@@ -163,4 +163,3 @@ def _filter(which: EventOptions) -> EventFilter | None:
 
 def _event_id(event: RecordedEvent) -> str:
     return event.envelope.event_id
-

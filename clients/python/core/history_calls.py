@@ -38,11 +38,11 @@ COUNT_CONTACTS: Final = Rpc(SERVICE, "CountContacts", CountContactsRequest, Coun
 
 
 class _Entries(TypedDict, total=False):
-    channels: Names
-    departments: Names
-    topics: Names
-    occurred_from: datetime
-    stream: str
+    channels: Names | None
+    departments: Names | None
+    topics: Names | None
+    occurred_from: datetime | None
+    stream: str | None
 
 
 class HistoryOptions(ListOptions, _Entries, total=False):
@@ -54,11 +54,11 @@ class HistoryWatchOptions(_Entries, total=False):
 
 
 class _Contacts(TypedDict, total=False):
-    channels: Names
-    departments: Names
-    states: EnumsLike
-    reasons: Names
-    customer: CustomerLike
+    channels: Names | None
+    departments: Names | None
+    states: EnumsLike | None
+    reasons: Names | None
+    customer: CustomerLike | None
 
 
 class ContactOptions(ReadOptions, _Contacts, total=False):
@@ -145,9 +145,7 @@ def contacts(**which: Unpack[ContactListOptions]) -> Listing[ListContactsRespons
     return Listing(ask(CONTACTS, which, filter_type=ContactFilter), lambda page: page.result.contacts)
 
 
-def count_contacts(
-    group_by: EnumsLike = (), **which: Unpack[ContactOptions]
-) -> Call[CountContactsResponse, CountContactsResponse]:
+def count_contacts(group_by: EnumsLike = (), **which: Unpack[ContactOptions]) -> Call[CountContactsResponse, CountContactsResponse]:
     """Count contacts, in groups: `"channel"`, `"department"`, `"state"`, `"reason"`, `"direction"`, `"identified"`.
 
     Example:

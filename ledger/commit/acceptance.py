@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from ledger.api.v1.errors_pb2 import IMPORT_NOT_OPEN, MOVE_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, REFERENCE_UNKNOWN, TIME_OUT_OF_RANGE
 from ledger.catalogue import BY_TOPIC
+from ledger.commit.late import holds_back, may_confirm
+from ledger.commit.streams import Streams, StreamState, is_tangled
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.intake.receive import RESPONSE_PREFIX, Incoming
-from ledger.late import holds_back, may_confirm
 from ledger.policy.book import PolicyBook
 from ledger.rules import family_of
 from ledger.rules.fold import fold, judge
 from ledger.rules.verdict import Refusal, Rules
-from ledger.streams import Streams, StreamState, is_tangled
 
 AHEAD_MAX_MICROS: Final = 5 * 60 * 1_000_000
 """How far an occur time may run ahead of the ledger (domain rule 8.2)."""

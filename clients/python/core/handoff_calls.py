@@ -29,14 +29,14 @@ WATCH: Final = Rpc(SERVICE, "WatchHandoffs", WatchHandoffsRequest, WatchHandoffs
 
 
 class _Which(TypedDict, total=False):
-    states: EnumsLike
-    pending: bool
-    hands: Names
-    to_departments: Names
-    from_departments: Names
-    request_id: str
-    customer: CustomerLike
-    overdue: bool
+    states: EnumsLike | None
+    pending: bool | None
+    hands: Names | None
+    to_departments: Names | None
+    from_departments: Names | None
+    request_id: str | None
+    customer: CustomerLike | None
+    overdue: bool | None
 
 
 class HandoffOptions(ReadOptions, _Which, total=False):
@@ -73,9 +73,7 @@ def handoffs(**which: Unpack[HandoffListOptions]) -> Listing[ListHandoffsRespons
     return Listing(ask(LIST, which, filter_type=HandoffFilter), lambda page: page.result.handoffs)
 
 
-def count_handoffs(
-    group_by: EnumsLike = (), **which: Unpack[HandoffOptions]
-) -> Call[CountHandoffsResponse, CountHandoffsResponse]:
+def count_handoffs(group_by: EnumsLike = (), **which: Unpack[HandoffOptions]) -> Call[CountHandoffsResponse, CountHandoffsResponse]:
     """Count handoffs, in groups: `"state"`, `"to_department"`, `"from_department"`, `"hands"`, `"type"`, `"ever_accepted"`.
 
     Example:
@@ -96,4 +94,6 @@ def watch_handoffs(
         >>> for handoff in client.watch_handoffs(hands="shipping"):
         ...     print(handoff.handoff_id, HandoffState.Name(handoff.state))
     """
-    return watch(WATCH, "handoff", lambda one: (one.request_id, one.handoff_id), after_position, timeout_seconds, HandoffFilter, which)
+    return watch(
+        WATCH, "handoff", lambda one: (one.request_id, one.handoff_id), after_position, timeout_seconds, HandoffFilter, which
+    )

@@ -1,4 +1,4 @@
-"""Questions about the ledger itself: what does not fit, how it is doing, what an auditor compares. Pure: makes calls, sends nothing."""
+"""Questions about the ledger itself: what does not fit, how it does, what an auditor compares. Pure: makes calls, sends nothing."""
 
 from __future__ import annotations
 

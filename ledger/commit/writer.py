@@ -16,12 +16,12 @@ from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from ledger.api.v1.errors_pb2 import OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
-from ledger.decision import Decider, Decision, IncomingGroup, Outcome
+from ledger.commit.decision import Decider, Decision, IncomingGroup, Outcome
+from ledger.commit.streams import Streams
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.privacy.vault import VaultUnavailableError
 from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoreError
-from ledger.streams import Streams
 
 BATCH_EVENTS_MAX: Final = 2_000
 """A batch is cut here, so that nobody waits long behind a large one."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple, cast
-from uuid import UUID
 
 from ledger.catalogue import expand, take_sealed
+from ledger.commit.streams import Streams
 from ledger.event import Event
+from ledger.event_id import to_text
 from ledger.intake.receive import Incoming, marked_items, normal_text
 from ledger.internal.v1.stored_pb2 import EventHeader, SealedParts
 from ledger.privacy.sealing import seal, value_mark
 from ledger.privacy.vault import SubjectKey, Vault
-from ledger.streams import Streams
 
 _OWN: Final = object()
 """The event gets a subject of its own."""
@@ -134,7 +134,7 @@ class Subjects:
         for name, type_, value in event.identifiers:
             key = keys[type_, value]
             identifier = getattr(clear, name)
-            identifier.subject = str(UUID(bytes=key.subject))
+            identifier.subject = to_text(key.subject)
             identifier.ClearField("value")
             if key.subject == subject:
                 part = part if part is not None else type(clear)()

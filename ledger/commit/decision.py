@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from uuid import UUID
 
-from ledger.acceptance import Acceptance
 from ledger.api.v1.core_pb2 import ACTOR_KIND_UNSPECIFIED, CLAIMED, EXACT, HUMAN, LEDGER, PRECISION_UNSPECIFIED
 from ledger.api.v1.errors_pb2 import (
     EVENT_ID_REUSED,
     REVISION_MISMATCH,
 )
 from ledger.api.v1.ledger_service_pb2 import Appended, StreamExpectation
-from ledger.duplicate import same_as_recorded
+from ledger.commit.acceptance import Acceptance
+from ledger.commit.duplicate import same_as_recorded
+from ledger.commit.streams import NEW_STREAM, Streams, StreamState
+from ledger.commit.subjects import Sealable, Subjects
 from ledger.errors import LedgerError
 from ledger.event import Event
+from ledger.event_id import to_bytes, to_text
 from ledger.intake.receive import Incoming, micros
 from ledger.internal.v1.stored_pb2 import EventHeader
 from ledger.policy.book import PolicyBook
 from ledger.privacy.content import ContentReader
 from ledger.store.recorder import Head, LogReader, StoredEventRow
-from ledger.streams import NEW_STREAM, Streams, StreamState
-from ledger.subjects import Sealable, Subjects
 
 
 class IncomingGroup(NamedTuple):
@@ -147,7 +147,7 @@ class Decider:
         if not same_as_recorded(event, row, self._content):
             raise _reused(event, row.position)
         return Appended(
-            event_id=str(UUID(bytes=row.event_id)), position=row.position, stream=row.stream, revision=row.revision, duplicate=True
+            event_id=to_text(row.event_id), position=row.position, stream=row.stream, revision=row.revision, duplicate=True
         )
 
     def _check_expectations(self, expectations: Sequence[StreamExpectation]) -> None:
@@ -181,7 +181,7 @@ class Decider:
             self._streams.put(stream, moved_on, event)
         self._accepted.append((event, sealable))
         appended = Appended(
-            event_id=str(UUID(bytes=event.event_id)),
+            event_id=to_text(event.event_id),
             position=event.position,
             stream=stream,
             revision=event.revision,
@@ -213,7 +213,7 @@ class Decider:
             record_late=envelope.record_late,
             supervisor=envelope.supervisor,
             correlation_id=envelope.correlation_id,
-            causation_id=UUID(envelope.causation_id).bytes if envelope.causation_id else b"",
+            causation_id=to_bytes(envelope.causation_id) if envelope.causation_id else b"",
             revision=revision,
             record_time_micros=self._record_time,
         )
@@ -248,7 +248,7 @@ def has_shared_stream(event: Incoming) -> bool:
 def _reused(event: Incoming, position: int) -> LedgerError:
     return LedgerError(
         EVENT_ID_REUSED,
-        f"Event id {UUID(bytes=event.event_id)} is recorded at position {position} with other content: a new event needs a new id.",
-        event_id=UUID(bytes=event.event_id),
+        f"Event id {to_text(event.event_id)} is recorded at position {position} with other content: a new event needs a new id.",
+        event_id=to_text(event.event_id),
         position=position,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from ledger.api.v1.core_pb2 import ACTOR_KIND_UNSPECIFIED, EXACT, HUMAN, PRECISION_UNSPECIFIED
 from ledger.api.v1.event_pb2 import CONTENT_ERASED
 from ledger.catalogue import read_event, take_sealed
+from ledger.event_id import to_bytes
 from ledger.intake.receive import Incoming, clear_made, micros
 from ledger.internal.v1.stored_pb2 import EventHeader
 from ledger.privacy.content import ContentReader
@@ -47,5 +46,5 @@ def _same_envelope(incoming: Incoming, header: EventHeader) -> bool:
         and envelope.record_late == header.record_late
         and envelope.supervisor == header.supervisor
         and envelope.correlation_id == header.correlation_id
-        and (UUID(envelope.causation_id).bytes if envelope.causation_id else b"") == header.causation_id
+        and (to_bytes(envelope.causation_id) if envelope.causation_id else b"") == header.causation_id
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from ledger.api.v1.errors_pb2 import DEPARTMENT_NOT_ALLOWED, MOVE_NOT_ALLOWED, REFERENCE_UNKNOWN
 from ledger.errors import LedgerError
 from ledger.event import Event
+from ledger.event_id import to_bytes
 from ledger.rules.fold import judge
 from ledger.rules.verdict import Rules
 
@@ -19,7 +19,7 @@ def holds_back(event: Event, overtakes: Sequence[Event]) -> bool:
 
 def may_confirm(rules: Rules, events: Sequence[Event], confirmation: Event) -> None:
     """Raise LedgerError unless the confirmation names an event held back, and comes from a department it would overtake."""
-    wanted = UUID(confirmation.payload.confirmed_event_id).bytes
+    wanted = to_bytes(confirmation.payload.confirmed_event_id)
     held = next((event for event in events if event.event_id == wanted), None)
     if held is None:
         raise LedgerError(

@@ -1,0 +1,140 @@
+"""`tellonce requests`: what customers want, who answers for it, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from clients.cli import options
+from clients.cli.connection import connect
+from clients.cli.details import detail_table
+from clients.cli.listing import Output, choices, enum_words, groups, numbers, show_counts, show_one, show_rows, split
+from clients.cli.output import NUMBER, SHORT, table
+from clients.cli.times import show_seconds, show_time
+from clients.cli.words import plain, word
+from ledger.api.v1.request_pb2 import WaitingFor
+from ledger.api.v1.request_service_pb2 import (
+    REQUEST_BY_OWNER,
+    REQUEST_BY_PRIORITY,
+    REQUEST_BY_REASON,
+    REQUEST_BY_STATE,
+    Request,
+    RequestState,
+)
+
+STATES: Final = RequestState.DESCRIPTOR
+GROUPS: Final = {
+    "state": REQUEST_BY_STATE,
+    "department": REQUEST_BY_OWNER,
+    "reason": REQUEST_BY_REASON,
+    "priority": REQUEST_BY_PRIORITY,
+}
+EXAMPLES: Final = (
+    "tellonce requests --open --orphaned",
+    "tellonce requests --open --department billing --as-of 2026-03-01",
+    "tellonce requests --count state",
+    "tellonce requests --id r-1",
+)
+
+
+def requests(
+    id: Annotated[str | None, typer.Option("--id", metavar="REQUEST", help="Only this one, with all its fields.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these states: {choices(STATES)}.")
+    ] = None,
+    open: Annotated[bool, typer.Option("--open", help="Only those somebody has to act on: open or waiting.")] = False,
+    orphaned: Annotated[bool, typer.Option("--orphaned", help="Only open ones that no department answers for.")] = False,
+    reopened: Annotated[bool, typer.Option("--reopened", help="Only those that were reopened.")] = False,
+    department: Annotated[
+        list[str] | None, typer.Option("--department", "-d", metavar="CODE", help="Only those this department answers for.")
+    ] = None,
+    reason: Annotated[list[str] | None, typer.Option("--reason", metavar="CODE", help="Only those with this reason.")] = None,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
+    count: Annotated[list[str] | None, typer.Option("--count", metavar="GROUP", help=f"Count by {', '.join(GROUPS)}.")] = None,
+    as_of: options.AsOfOption = None,
+    before: options.BeforeOption = None,
+    limit: options.LimitOption = None,
+    all: options.AllOption = False,
+    json: options.JsonOption = False,
+    utc: options.UtcOption = False,
+    target: options.TargetOption = options.DEFAULT_TARGET,
+) -> None:
+    """List requests, oldest first."""
+    output = Output(json, utc, limit, all)
+    asked = options.as_of(as_of, before, utc=utc)
+    which: dict[str, Any] = {
+        "states": numbers("--state", STATES, state),
+        "open": open,
+        "orphaned": orphaned,
+        "reopened": reopened,
+        "owner_departments": split(department),
+        "reasons": split(reason),
+        "customer": options.customer(customer, "--customer"),
+    }
+    names, group_by = groups(count, GROUPS)
+    with connect(target) as client:
+        if id is not None:
+            show_one(client.request(id, as_of=asked), request_details, output)
+        elif group_by:
+            response = client.count_requests(group_by, as_of=asked, **which)
+            show_counts(response, names, {"state": enum_words(STATES)}, output)
+        else:
+            pages = client.requests(as_of=asked, page_size=output.page_size, **which)
+            show_rows(pages, "requests", request_table, "No requests.", output)
+
+
+def request_table(rows: Iterable[Request], utc: bool) -> Table:
+    """Return requests as a table."""
+    made = table(
+        ("request", SHORT),
+        "state",
+        "owner",
+        "reason",
+        "priority",
+        ("opened", SHORT),
+        ("age", NUMBER),
+        ("wish", {"ratio": 1}),
+        "remarks",
+    )
+    for row in rows:
+        made.add_row(
+            row.request_id,
+            state_text(row),
+            row.owner_department or Text("nobody", style="red"),
+            row.reason.replace("_", " ") or "-",
+            row.priority or "-",
+            show_time(row.opened_time, utc=utc, seconds=False),
+            show_seconds(row.age_seconds),
+            plain(row.wish),
+            ", ".join(_remarks(row)),
+        )
+    return made
+
+
+def request_details(row: Request, utc: bool) -> Table:
+    """Return one request with all its fields."""
+    ages = {"age_seconds": show_seconds(row.age_seconds)}
+    return detail_table(row, utc=utc, replaced=ages, title=f"Request {row.request_id}")
+
+
+def state_text(row: Request) -> Text:
+    """Return the state as a word, in colour where somebody has to act."""
+    state = word(STATES, row.state)
+    if row.waiting_for:
+        state = f"waiting for {word(WaitingFor.DESCRIPTOR, row.waiting_for)}"
+    return Text(state, style="yellow" if row.state in {RequestState.REQUEST_STATE_OPEN, RequestState.REQUEST_STATE_WAITING} else "")
+
+
+def _remarks(row: Request) -> list[str]:
+    remarks = []
+    if row.pending_handoff_count:
+        remarks.append(f"{row.pending_handoff_count} pending handoff{'s' if row.pending_handoff_count > 1 else ''}")
+    if row.reopened_count:
+        remarks.append("reopened" if row.reopened_count == 1 else f"reopened {row.reopened_count} times")
+    if row.merged_into_request_id:
+        remarks.append(f"into {row.merged_into_request_id}")
+    return remarks

@@ -1,0 +1,55 @@
+"""What a command ends with when it did not succeed: an exit code, and a sentence that says what happened and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clients.python.errors import (
+    InvalidError,
+    NeedsUpgradeError,
+    NotRecordedError,
+    TellonceError,
+    UnavailableError,
+)
+
+REFUSED: Final = 1
+USAGE: Final = 2
+UNAVAILABLE: Final = 3
+NOT_FOUND: Final = 4
+
+MEANINGS: Final = {
+    REFUSED: "refused: the ledger did not take it, and says why",
+    USAGE: "usage: the command was written wrongly",
+    UNAVAILABLE: "unavailable: no answer from the ledger",
+    NOT_FOUND: "not found: nothing is recorded under this id or position, as of the time asked",
+}
+
+
+class CommandError(Exception):
+    """A command did not succeed; the text says what happened and what to do."""
+
+    def __init__(self, message: str, code: int = REFUSED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def exit_code(error: TellonceError) -> int:
+    """Return the exit code for a refusal."""
+    match error:
+        case UnavailableError():
+            return UNAVAILABLE
+        case NotRecordedError():
+            return NOT_FOUND
+    return REFUSED
+
+
+def explain(error: TellonceError, target: str) -> str:
+    """Return what happened and what to do, on one line or several."""
+    text = error.message
+    if error.reason == "NO_ANSWER":
+        text = f"{text} Is the ledger running at {target}? Start it with `tellonce serve`, or name another one with --target."
+    elif isinstance(error, InvalidError) and error.violations:
+        text += "".join(f"\n  {violation.field}: {violation.description}" for violation in error.violations)
+    elif isinstance(error, NeedsUpgradeError):
+        text = f"{text} The ledger at {target} is older than this command: update it."
+    return f"{text} [{error.reason}]"

@@ -1,0 +1,45 @@
+"""Rows of a file with one JSON object a line."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from clients.connectors.csv_reader import SHOWN_MAX, decoded
+from clients.connectors.mapping import ReaderOptions
+from clients.connectors.rows import BadRow, Row, Table, identifiers
+
+
+def read_jsonl(stream: IO[bytes], options: ReaderOptions) -> Table:
+    """Return the columns named in the mapping, paths such as `customer.email`, and the rows."""
+    text = io.TextIOWrapper(stream, options.encoding, errors="surrogateescape")
+    return Table(identifiers(options.columns), _rows(text, [name.split(".") for name in options.columns], options.encoding))
+
+
+def _rows(text: io.TextIOWrapper, paths: Sequence[Sequence[str]], encoding: str) -> Iterator[Row | BadRow]:
+    for line, content in enumerate(text, 1):
+        if not content.strip():
+            continue
+        begin = content.strip()[:SHOWN_MAX].encode("utf-8", "backslashreplace").decode()
+        if not decoded(content):
+            yield BadRow(line, f"is not encoded as {encoding}", begin)
+            continue
+        try:
+            value = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            yield BadRow(line, f"is no JSON: {error}", begin)
+            continue
+        if not isinstance(value, dict):
+            yield BadRow(line, "is no JSON object", begin)
+            continue
+        yield Row(line, [_cell(value, path) for path in paths])
+
+
+def _cell(value: Any, path: Sequence[str]) -> str:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

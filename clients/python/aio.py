@@ -1,0 +1,220 @@
+"""The asynchronous client of the ledger: `Client` with `await`. What to send and when is decided in core/, for both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
+
+import grpc
+from google.protobuf.message import Message
+
+from clients.python.aio_batcher import AsyncBatcher
+from clients.python.aio_subscription import AsyncSubscription
+from clients.python.core import (
+    handoff_calls,
+    history_calls,
+    identity_calls,
+    insight_calls,
+    log_calls,
+    promise_calls,
+    request_calls,
+)
+from clients.python.core.appending import Again, LaneLike, Piece, Result, not_sent, pieces
+from clients.python.core.arguments import ConsistencyLike
+from clients.python.core.batching import BatchOptions, BatchPolicy
+from clients.python.core.calls import Call, Listing, show_signature
+from clients.python.core.connections import CHANNEL_OPTIONS, Connections
+from clients.python.core.following import Feed
+from clients.python.core.retry import RetryPolicy
+from clients.python.core.session import Session
+from clients.python.errors import ClosedError, TellonceError
+from clients.python.events import ExpectationsLike, group
+from clients.python.pages import AsyncPages
+from ledger.api.v1.consistency_pb2 import LedgerToken
+from ledger.api.v1.event_pb2 import EventToAppend
+from ledger.api.v1.ledger_service_pb2 import Appended, EventGroup
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+
+
+def _one(plan: Callable[P, Call[R, T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    @wraps(plan)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(plan(*args, **kwargs))
+
+    show_signature(method, plan)
+    return method
+
+
+def _many(plan: Callable[P, Listing[R, T]]) -> Callable[Concatenate[AsyncClient, P], AsyncPages[R, T]]:
+    @wraps(plan)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncPages[R, T]:
+        return AsyncPages(plan(*args, **kwargs), self._run)
+
+    show_signature(method, plan)
+    return method
+
+
+def _stream(plan: Callable[P, Feed[R, T]]) -> Callable[Concatenate[AsyncClient, P], AsyncSubscription[T]]:
+    @wraps(plan)
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncSubscription[T]:
+        return AsyncSubscription(plan(*args, **kwargs), self._session, self._connections)
+
+    show_signature(method, plan)
+    return method
+
+
+class AsyncClient:
+    """As `Client`, for asyncio: the same arguments, methods, guarantees and errors.
+
+    Questions with one answer and appends are awaited; lists are walked with `async for` (or awaited first, for `read_at`);
+    streams are walked with `async for`. Use it in the event loop in which its first call was made. A call whose task you
+    cancel is not tried again; whether an append was recorded is then not known.
+
+    Example:
+        >>> async with AsyncClient("127.0.0.1:50051") as client:
+        ...     await client.append(event(ContactReceived(contact_id="c-1", reason="delivery")))
+        ...     async for handoff in client.handoffs(pending=True):
+        ...         print(handoff.handoff_id)
+    """
+
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        *,
+        connections: int = 2,
+        consistency: ConsistencyLike = "read_your_writes",
+        timeout_seconds: float = 30.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._session = Session(target, consistency, timeout_seconds, retry or RetryPolicy())
+        self._connections = Connections(lambda: grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS), connections)
+
+    @property
+    def token(self) -> LedgerToken | None:
+        """The newest token this client has seen: give it to another client to read at least as much."""
+        return self._session.token
+
+    async def append(
+        self,
+        *events: EventToAppend,
+        expectations: ExpectationsLike = (),
+        lane: LaneLike = "interactive",
+        timeout_seconds: float | None = None,
+    ) -> list[Appended]:
+        """Append events as one group: all are recorded, durably, or none is. See `Client.append`.
+
+        Example:
+            >>> (await client.append(event(RequestOpened(request_id="r-1"))))[0].position
+            4711
+        """
+        built = group(*events, expectations=expectations)
+        return (await self.append_groups([built], lane=lane, timeout_seconds=timeout_seconds))[0].get()
+
+    async def append_groups(
+        self, groups: Iterable[EventGroup], *, lane: LaneLike = "interactive", timeout_seconds: float | None = None
+    ) -> list[Result]:
+        """Append groups, each atomic for itself, and return one result each, in order. See `Client.append_groups`.
+
+        Example:
+            >>> [result.error for result in await client.append_groups([group(first), group(second, third)])]
+            [None, None]
+        """
+        results: list[Result] = []
+        failed: TellonceError | None = None
+        for piece in pieces(groups, lane, timeout_seconds):
+            results += piece.given_up(not_sent(failed)) if failed else await self._send(piece)
+            failed = failed or piece.failed
+        return results
+
+    def batcher(self, **options: Unpack[BatchOptions]) -> AsyncBatcher:
+        """Return a batcher: appends many events in large calls, several in flight. See `AsyncBatcher`.
+
+        Example:
+            >>> async with client.batcher(lane="bulk") as batcher:
+            ...     for row in rows:
+            ...         await batcher.add(event_of(row))
+        """
+        return AsyncBatcher(self._send, BatchPolicy(**options))
+
+    head = _one(log_calls.head)
+    position_at = _one(log_calls.position_at)
+    get_event = _one(log_calls.get_event)
+    read_events = _stream(log_calls.read_events)
+    subscribe = _stream(log_calls.subscribe)
+
+    card = _one(history_calls.card)
+    history = _many(history_calls.history)
+    search = _many(history_calls.search)
+    watch_history = _stream(history_calls.watch_history)
+    contacts = _many(history_calls.contacts)
+    count_contacts = _one(history_calls.count_contacts)
+
+    handoff = _one(handoff_calls.handoff)
+    handoffs = _many(handoff_calls.handoffs)
+    count_handoffs = _one(handoff_calls.count_handoffs)
+    watch_handoffs = _stream(handoff_calls.watch_handoffs)
+
+    promise = _one(promise_calls.promise)
+    promises = _many(promise_calls.promises)
+    count_promises = _one(promise_calls.count_promises)
+    watch_promises = _stream(promise_calls.watch_promises)
+
+    request = _one(request_calls.request)
+    requests = _many(request_calls.requests)
+    count_requests = _one(request_calls.count_requests)
+
+    resolve = _one(identity_calls.resolve)
+    identifiers = _one(identity_calls.identifiers)
+    duplicate_candidates = _many(identity_calls.duplicate_candidates)
+
+    data_quality = _many(insight_calls.data_quality)
+    status = _one(insight_calls.status)
+    view_digest = _one(insight_calls.view_digest)
+
+    async def close(self) -> None:
+        """Close the connections. Calls under way fail with ClosedError."""
+        self._session.closed = True
+        for channel in self._connections.channels:
+            await channel.close(None)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def _send(self, piece: Piece) -> list[Result]:
+        try:
+            return await self._run(piece.call)
+        except TellonceError as error:
+            return piece.given_up(error)
+
+    async def _run(self, call: Call[R, T]) -> T:
+        session = self._session
+        attempts = session.attempts(call.timeout_seconds, appends=call.appends)
+        request = session.prepare(call)
+        while True:
+            try:
+                response = await self._connections.unary(call.rpc)(request, timeout=attempts.attempt_seconds())
+                return session.take(call, response)
+            except grpc.aio.AioRpcError as error:
+                fault = session.fault(error.code().name, error.details() or "", error.trailing_metadata())
+            except Again as again:
+                fault = again.fault
+            except grpc.aio.UsageError as error:
+                # What grpc raises for a call on a closed channel.
+                if not session.closed:
+                    raise
+                fault = session.fault("CANCELLED", str(error), ())
+            except asyncio.CancelledError:
+                # Closing the client cancels its calls, not the tasks that wait for them.
+                task = asyncio.current_task()
+                if not session.closed or (task is not None and task.cancelling()):
+                    raise
+                raise ClosedError("CLIENT_CLOSED", "The client was closed while it waited for an answer: make a new one.") from None
+            await asyncio.sleep(attempts.failed(fault))

@@ -1,0 +1,1 @@
+"""From events that were received to events that are recorded: subjects, decision, group commit."""

@@ -1,0 +1,105 @@
+"""Reads bitemporal tables: which version of each row shows at (known, before), found without reading the others.
+
+The counterpart of bitemporal.py. A version shows at (P, T) when it was written by P and not yet taken back, began before T, and
+had not ended before T; an end that became known after P does not count yet. So it is one of these, and never two of them:
+
+- open today, written by P, begun before T;
+- ended after P: at P it was open. Found by the span of positions in which it was;
+- ended by P, and covering T. Found by the span of event time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from projections.bitemporal import OCCUR_SHIFT, Table
+from projections.view import Read
+
+
+class Choice(NamedTuple):
+    """Which rows are asked for, as SQL over the table's columns."""
+
+    where: tuple[str, ...] = ()
+    """All of them must hold."""
+    parameters: Mapping[str, Any] = {}
+    states: Sequence[int] = ()
+    """The states that a row may be in. Every choice names them: past rows are kept by state."""
+    scopes: Mapping[str, Sequence[Any]] = {}
+    """Values of scope columns, where rows of few entities are asked for."""
+    entities: Sequence[int] | None = None
+    """These entities only."""
+
+
+def select(read: Read, table: Table, columns: str, choice: Choice, tail: str = "", extra: Mapping[str, Any] | None = None) -> list[Any]:
+    """Return the columns (SQL) of all rows that show; `tail` is `ORDER BY … LIMIT …` over the columns' names.
+
+    `extra` are parameters that only the tail and the columns use.
+    """
+    parameters = {"known": read.known, "before": read.before, **choice.parameters, **(extra or {})}
+    arms = _arms(read, table, columns, choice, parameters)
+    return read.db.execute(f"{' UNION ALL '.join(arms)} {tail}", parameters).fetchall()
+
+
+def _arms(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any]) -> list[str]:
+    state = f"state = {choice.states[0]}" if len(choice.states) == 1 else f"state IN {_listed(choice.states)}"
+    where = [state, *choice.where]
+    scoped = _scoped(table, choice, parameters)
+    now, past = f"SELECT {columns} FROM {table.name}_now WHERE ", f"SELECT {columns} FROM {table.name}_past WHERE "
+    if read.present:
+        return [now + " AND ".join([*where, *scoped.now])]
+    begun = ["occur_from < :before"] if read.before is not None else []
+    arms = [now + " AND ".join([*where, *scoped.now, "from_position <= :known", *begun])]
+    was_open = [*begun, "from_position <= :known", "closed_position > :known"]
+    had_ended = [
+        "occur_from < :before",
+        "occur_until >= :before",
+        "closed_position <= :known",
+        "(until_position IS NULL OR until_position > :known)",
+    ]
+    if scoped.past:
+        if read.known < read.position:
+            arms.append(past + " AND ".join([*where, *scoped.past, *was_open]))
+        if read.before is not None:
+            arms.append(past + " AND ".join([*where, *scoped.past, *had_ended]))
+        return arms
+    spans = f"SELECT {columns} FROM span CROSS JOIN {table.name}_past WHERE "
+    if read.known < read.position:
+        covers = ["width < 2 * :known", "record_class = class", "from_position > :known - width"]
+        arms.append(spans + " AND ".join([*covers, *was_open, *where]))
+    if read.before is not None:
+        covers = ["occur_class = class", f"occur_from >= :before - (width << {OCCUR_SHIFT})"]
+        arms.append(spans + " AND ".join([*covers, *had_ended, *where]))
+    return arms
+
+
+class _Scoped(NamedTuple):
+    """Conditions that narrow down to few entities; for past rows the entities that were there once count too."""
+
+    now: list[str]
+    past: list[str]
+
+
+def _scoped(table: Table, choice: Choice, parameters: dict[str, Any]) -> _Scoped:
+    now: list[str] = []
+    past: list[str] = []
+    if choice.entities is not None:
+        listed = f"entity IN {_listed(choice.entities)}"
+        now.append(listed)
+        past.append(listed)
+    for column, values in choice.scopes.items():
+        names = []
+        for number, value in enumerate(values):
+            parameters[f"{column}_{number}"] = value
+            names.append(f":{column}_{number}")
+        listed = f"({', '.join(names)})"
+        now.append(f"{column} IN {listed}")
+        past.append(
+            f"+{column} IN {listed} AND entity IN (SELECT entity FROM {table.name}_now WHERE {column} IN {listed} "
+            f"UNION SELECT entity FROM {table.name}_former WHERE scope = '{column}' AND value IN {listed})"
+        )
+    return _Scoped(now, past)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return f"({', '.join(str(int(number)) for number in numbers)})"

@@ -1,0 +1,160 @@
+"""Who is who at every position equals a recomputation from scratch by other means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.api.v1.identity_pb2 import ENDED, WRONG_FROM_START, IdentifierShared, IdentityLinked, IdentityUnlinked
+from ledger.api.v1.identity_service_pb2 import (
+    LINK_INEFFECTIVE_UNSPECIFIED,
+    SET_TOO_LARGE,
+    SHARED_IDENTIFIER,
+    UNIQUE_TYPE_VETO,
+    LinkIneffective,
+)
+from ledger.event import Event
+from projections import identities, identity_sets
+from projections.identities import IdentitiesView
+from projections.identity_sets import UNIQUE_TYPES
+from tests.build import at, event, event_id_text, timestamp
+from tests.views import Views, identifier, subject
+
+NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"]
+TYPES = {"a": "account", "b": "account", "c": "account", "d": "customer_number", "e": "customer_number"}
+
+names = st.sampled_from(NAMES)
+moves = st.one_of(
+    st.tuples(st.just("link"), names, names),
+    st.tuples(st.just("link"), names, names),
+    st.tuples(st.just("over"), names, names),
+    st.tuples(st.just("unlink"), st.integers(0, 30), st.booleans()),
+    st.tuples(st.just("share"), names, st.booleans()),
+)
+
+
+@dataclass
+class Edge:
+    position: int
+    left: str
+    right: str
+    ended: bool
+    why: LinkIneffective.ValueType = LINK_INEFFECTIVE_UNSPECIFIED
+
+    @property
+    def joins(self) -> bool:
+        return not self.ended and self.why == LINK_INEFFECTIVE_UNSPECIFIED
+
+
+@dataclass
+class Naive:
+    """Sets by union-find over the links that join, made anew for every question."""
+
+    set_size_max: int
+    edges: dict[str, Edge] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def components(self) -> dict[str, frozenset[str]]:
+        parent = {name: name for name in NAMES}
+
+        def root(name: str) -> str:
+            while parent[name] != name:
+                name = parent[name]
+            return name
+
+        for edge in self.edges.values():
+            if edge.joins:
+                parent[root(edge.left)] = root(edge.right)
+        return {name: frozenset(other for other in NAMES if root(other) == root(name)) for name in NAMES}
+
+    def why_not(self, edge: Edge) -> LinkIneffective.ValueType:
+        if {edge.left, edge.right} & self.shared:
+            return SHARED_IDENTIFIER
+        left, right = (self.components()[name] for name in (edge.left, edge.right))
+        if edge.ended or left == right:
+            return LINK_INEFFECTIVE_UNSPECIFIED
+        unique = [TYPES[name] for name in left | right if TYPES.get(name) in UNIQUE_TYPES]
+        if len(unique) > len(set(unique)):
+            return UNIQUE_TYPE_VETO
+        return SET_TOO_LARGE if len(left | right) > self.set_size_max else LINK_INEFFECTIVE_UNSPECIFIED
+
+    def take(self, position: int, move: tuple[Any, ...]) -> None:
+        before = self.components()
+        if move[0] in ("link", "over"):
+            for name in move[1:]:
+                self.first.setdefault(name, position)
+            edge = Edge(position, *move[1:], ended=move[0] == "over")
+            edge.why = self.why_not(edge)
+            self.edges[str(position)] = edge
+        elif move[0] == "unlink":
+            edge = self.edges.pop(str(move[1]), None)  # type: ignore[assignment]
+            if edge is not None and not move[2]:
+                self.edges[str(edge.position)] = replace(edge, ended=True)
+            self.edges = dict(sorted(self.edges.items(), key=lambda item: item[1].position))
+        else:
+            self.first.setdefault(move[1], position)
+            (self.shared.add if move[2] else self.shared.discard)(move[1])
+            for edge in list(self.edges.values()):
+                if move[1] in (edge.left, edge.right):
+                    now_shared = bool({edge.left, edge.right} & self.shared)
+                    if now_shared or edge.why == SHARED_IDENTIFIER:
+                        # While it is judged it must not stand in its own way, nor count.
+                        edge.why = SHARED_IDENTIFIER
+                        edge.why = self.why_not(edge)
+        after = self.components()
+        smaller = {name for name in NAMES if not before[name] <= after[name]}
+        for edge in self.edges.values():
+            if {edge.left, edge.right} & smaller and not edge.ended and edge.why in (UNIQUE_TYPE_VETO, SET_TOO_LARGE):
+                edge.why = edge.why if self.why_not(edge) else LINK_INEFFECTIVE_UNSPECIFIED
+
+    def members(self, name: str) -> list[bytes]:
+        component = self.components()[name]
+        return [subject(one) for one in sorted(component, key=lambda one: (self.first.get(one, 0), subject(one)))]
+
+    def candidates(self) -> list[tuple[int, int]]:
+        return [(edge.position, edge.why) for edge in reversed(self.edges.values()) if edge.why and not edge.ended]
+
+
+def recorded(position: int, move: tuple[Any, ...]) -> Event:
+    when = at(position)
+    payload: Any
+    if move[0] in ("link", "over"):
+        left, right = (identifier(name, TYPES.get(name, "phone")) for name in move[1:])
+        payload = IdentityLinked(left=left, right=right, valid_until=timestamp(when) if move[0] == "over" else None)
+    elif move[0] == "unlink":
+        reason = WRONG_FROM_START if move[2] else ENDED
+        payload = IdentityUnlinked(link_event_id=event_id_text(str(move[1])), unlink_reason=reason, ended_at=timestamp(when))
+    else:
+        payload = IdentifierShared(identifier=identifier(move[1], TYPES.get(move[1], "phone")), shared=move[2])
+    return event(payload, position=position, occur=when, name=str(position))
+
+
+@pytest.mark.parametrize("set_size_max", [4, 200])
+@given(history=st.lists(moves, min_size=1, max_size=30), batch_size=st.integers(1, 30))
+def test_sets_at_every_position_equal_a_recomputation_from_the_links_recorded_by_then(
+    set_size_max: int, history: list[tuple[Any, ...]], batch_size: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity_sets, "SET_SIZE_MAX", set_size_max)
+        events = [recorded(position, move) for position, move in enumerate(history, 1)]
+        views = Views(IdentitiesView()).apply(events, batch_size)
+        whole = Views(IdentitiesView()).apply(events)
+    naive = Naive(set_size_max)
+
+    for position, move in enumerate(history, 1):
+        naive.take(position, move)
+        read = views.read(known=position)
+
+        for name in NAMES:
+            expected = naive.members(name)
+            assert expected == identities.members(read, subject(name))
+            assert expected[0].hex() == identities.customer_id(read, subject(name)).replace("-", "")
+        candidates, _ = identities.duplicate_candidates(read, 50, None)
+        assert naive.candidates() == [(candidate.position, candidate.why) for candidate in candidates]
+
+    assert whole.changes["identities"].entries == views.changes["identities"].entries

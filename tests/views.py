@@ -1,0 +1,97 @@
+"""Views for tests: a views file in memory, fed with events built by tests.build, and questions asked of it.
+
+Nothing is sealed: what an event holds stands in its header, so there is neither a vault nor a log file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from typing import Any, cast
+
+import sqlite_utils
+
+from ledger.api.v1.core_pb2 import Identifier
+from ledger.event import Event
+from ledger.privacy.content import ContentReader
+from ledger.store.recorder import LogReader, StoredEventRow
+from projections import quality
+from projections.view import Changes, Read, View
+
+
+class Views:
+    """Some views over a list of events."""
+
+    def __init__(self, *views: View) -> None:
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        self.views = views
+        self.changes = {view.name: Changes() for view in views}
+        self.log = _Log()
+        self.named: dict[bytes, tuple[str, str]] = {}
+        """What the vault knows: pseudonym → type and value."""
+        wrapped = sqlite_utils.Database(self.db)
+        for view in views:
+            view.create_tables(wrapped)
+        quality.create_tables(wrapped)
+
+    def apply(self, events: Sequence[Event], batch_size: int = 1000) -> Views:
+        """Apply events in batches."""
+        self.log.events.update({event.position: event for event in events})
+        for start in range(0, len(events), batch_size):
+            self.db.execute("BEGIN")
+            for view in self.views:
+                view.apply(events[start : start + batch_size], self.db, self.changes[view.name])
+            self.db.execute("COMMIT")
+        return self
+
+    def read(self, known: int | None = None, before: int | None = None) -> Read:
+        """Return the views as they stand, seen as of a position and an instant."""
+        position = max(self.log.events, default=0)
+        return Read(
+            db=self.db,
+            position=position,
+            known=position if known is None else known,
+            before=before,
+            evaluated=0,
+            log=cast("LogReader", self.log),
+            content=ContentReader(cast(Any, _Vault(self.named)), b"ledger"),
+        )
+
+
+class _Log:
+    def __init__(self) -> None:
+        self.events: dict[int, Event] = {}
+
+    def read_positions(self, positions: Sequence[int]) -> dict[int, StoredEventRow]:
+        return {position: _row(self.events[position]) for position in positions}
+
+    def read_stream(self, stream: str, until_position: int | None = None) -> list[StoredEventRow]:
+        return [
+            _row(event)
+            for position, event in sorted(self.events.items())
+            if event.stream == stream and (until_position is None or position <= until_position)
+        ]
+
+
+class _Vault:
+    def __init__(self, named: dict[bytes, tuple[str, str]]) -> None:
+        self._named = named
+
+    def identifier(self, subject: bytes) -> tuple[str, str] | None:
+        return self._named.get(subject)
+
+
+def _row(event: Event) -> StoredEventRow:
+    header = event.header.SerializeToString()
+    return StoredEventRow(event.position, event.event_id, event.stream, event.revision, event.topic, event.record, header, None)
+
+
+def subject(name: str) -> bytes:
+    """Return a pseudonym that is the same for the same name."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, name).bytes
+
+
+def identifier(name: str, type_: str = "phone") -> Identifier:
+    """Return an identifier as the ledger stores it: type and pseudonym."""
+    return Identifier(type=type_, subject=str(uuid.UUID(bytes=subject(name))))
