@@ -15,72 +15,174 @@ from ledger.api.v1.consistency_pb2 import CountRow
 from ledger.catalogue import read_event
 from ledger.sqlite_file import in_batches, places
 from projections.bitemporal import Table
-from projections.versions import Choice, select, versions_between
+from projections.versions import Choice, changes_between, shown
 from projections.view import Read
 
 CHUNK_EVENTS: Final = 2_000
-"""So many events of the log are looked through at once for changes."""
+"""So many events of the log are looked through for changes at once."""
 
 CHANGES_MAX: Final = 500
+"""Where `changed` stops by default; the caller goes on from the last position it got."""
 
-Cursor = tuple[Any, ...]
+Row = SimpleNamespace
+"""A row as shown: `entity`, `key` and the table's columns by name."""
+
+Cursor = tuple[int, ...]
 """Sort keys of the last row shown."""
+
+Group = tuple[str, Callable[[Any], str]]
+"""What to count by: an SQL expression, and how its value is written."""
 
 
 class Order(NamedTuple):
-    """The order of a list: columns that together tell rows apart."""
+    """The order of a list, by columns that together tell rows apart."""
 
     columns: tuple[str, ...]
     descending: bool = False
 
 
 def page(
-    read: Read, table: Table, choice: Choice, order: Order, limit: int, after: Cursor | None
-) -> tuple[list[SimpleNamespace], Cursor | None]:
-    """Return up to `limit` rows after a place (exclusive), and the place of the last one where more follow."""
-    direction, compare = (" DESC", "<") if order.descending else ("", ">")
-    keys = ", ".join(order.columns)
+    read: Read, table: Table, choice: Choice, order: Order, limit: int, after: Sequence[Any] | None
+) -> tuple[list[Row], Cursor | None]:
+    """Return up to `limit` rows that follow a place, and the place of the last one where there are more."""
+    direction, beyond = (" DESC", "<") if order.descending else ("", ">")
     parameters: dict[str, Any] = {"limit": limit + 1}
-    where = choice.where
     if after is not None:
-        names = ", ".join(f":after{number}" for number in range(len(order.columns)))
-        where = (*where, f"({keys}) {compare} ({names})")
-        parameters |= {f"after{number}": value for number, value in enumerate(after)}
-    tail = f"ORDER BY {', '.join(column + direction for column in order.columns)} LIMIT :limit"
-    rows = [named(table, row) for row in select(read, table, columns_of(table), choice._replace(where=where), tail, parameters)]
-    shown = rows[:limit]
-    more = len(rows) > limit
-    return shown, tuple(getattr(shown[-1], column) for column in order.columns) if more else None
+        names = [f"after{number}" for number in range(len(order.columns))]
+        parameters.update(zip(names, after, strict=True))
+        place = f"({', '.join(order.columns)}) {beyond} (:{', :'.join(names)})"
+        choice = choice._replace(where=(*choice.where, place))
+    source = shown(read, table, _columns(table), choice, parameters)
+    sort = ", ".join(column + direction for column in order.columns)
+    rows = [_row(table, row) for row in read.db.execute(f"{source} ORDER BY {sort} LIMIT :limit", parameters)]
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], tuple(getattr(rows[limit - 1], column) for column in order.columns)
 
 
-def columns_of(table: Table) -> str:
-    """Return all columns of a table's version as SQL, in the order of `named`."""
-    return f"entity, {'key' if table.keyed else '0 AS key'}, from_position, {', '.join(table.names)}"
+def only(read: Read, table: Table, choice: Choice) -> Row | None:
+    """Return the first row of a choice, None where there is none."""
+    parameters: dict[str, Any] = {}
+    row = read.db.execute(f"{shown(read, table, _columns(table), choice, parameters)} LIMIT 1", parameters).fetchone()
+    return _row(table, row) if row is not None else None
 
 
-def named(table: Table, row: Sequence[Any]) -> SimpleNamespace:
-    """Return a row with its values under their columns' names."""
-    return SimpleNamespace(zip_names(table, row))
+def count(read: Read, table: Table, choice: Choice, groups: Sequence[Group]) -> tuple[list[CountRow], int]:
+    """Return one row a group, largest first, then by values, and the sum of all."""
+    parameters: dict[str, Any] = {}
+    columns = ", ".join(f"{expression} AS group{number}" for number, (expression, _) in enumerate(groups)) or "0 AS group0"
+    names = ", ".join(f"group{number}" for number in range(max(1, len(groups))))
+    source = shown(read, table, columns, choice, parameters)
+    totals: dict[tuple[str, ...], int] = {}
+    for *values, number_of in read.db.execute(f"SELECT {names}, count(*) FROM ({source}) GROUP BY {names}", parameters):
+        written = tuple(write(value) for (_, write), value in zip(groups, values, strict=False))
+        totals[written] = totals.get(written, 0) + number_of
+    rows = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+    return [CountRow(values=values, count=number_of) for values, number_of in rows], sum(totals.values())
 
 
-def zip_names(table: Table, row: Sequence[Any]) -> dict[str, Any]:
-    """Return a row's values by column."""
-    return dict(zip(("entity", "key", "from_position", *table.names), row, strict=False))
+def changed(
+    read: Read, table: Table, family: str, choice: Choice, after_position: int, limit: int = CHANGES_MAX
+) -> list[tuple[int, Row]]:
+    """Return rows as they were when they changed after a position, in order of position; also those that a change took out of
+    the choice. Stops at the first position at which it has `limit`; below that it has all of them.
+    """
+    found: list[tuple[int, Row]] = []
+    while after_position < read.known and len(found) < limit:
+        stored = read.log.read(after_position, CHUNK_EVENTS, read.known)
+        if not stored:
+            break
+        last = stored[-1].position
+        streams = {row.stream for row in stored if row.stream.startswith(f"{family}-")}
+        sql = "SELECT DISTINCT stream FROM touch WHERE position > ? AND position <= ?"
+        streams.update(stream for (stream,) in read.db.execute(sql, (after_position, last)) if stream.startswith(f"{family}-"))
+        found.extend(_changed_in(read, table, choice._replace(entities=_entities(read, streams)), after_position, last))
+        after_position = last
+    if len(found) > limit:
+        end = found[limit - 1][0]
+        found = [change for change in found if change[0] <= end]
+    return found
 
 
-def count(
-    read: Read, table: Table, choice: Choice, groups: Sequence[tuple[str, Callable[[Any], str]]]
-) -> tuple[list[CountRow], int]:
-    """Return one row a group, largest first, then by values, and the sum. A group: an SQL expression and how its value is shown."""
-    columns = ", ".join(f"{expression} AS group{number}" for number, (expression, _) in enumerate(groups))
-    names = ", ".join(f"group{number}" for number in range(len(groups)))
-    rows: list[tuple[tuple[str, ...], int]] = []
-    for *values, of_group in counted(read, table, choice, columns, names):
-        rows.append((tuple(shown(value) for (_, shown), value in zip(groups, values, strict=True)), of_group))
-    rows.sort(key=lambda row: (-row[1], row[0]))
-    return [CountRow(values=values, count=of_group) for values, of_group in rows if of_group], sum(row[1] for row in rows)
+def _changed_in(read: Read, table: Table, choice: Choice, after_position: int, until_position: int) -> list[tuple[int, Row]]:
+    found: list[tuple[int, Row]] = []
+    before: tuple[Any, ...] = ()
+    for row in changes_between(read, table, _columns(table), choice, after_position, until_position):
+        entity, key, begun, closed, meets, *columns = row
+        left = before == (entity, key, begun, 1)
+        if after_position < begun <= until_position and (meets or left):
+            found.append((begun, _row(table, columns)))
+        before = (entity, key, closed, meets)
+    found.sort(key=lambda change: (change[0], change[1].entity, change[1].key))
+    return found
 
 
-def counted(read: Read, table: Table, choice: Choice, columns: str, names: str) -> list[tuple[Any, ...]]:
-    """Return values and count of each group."""
-    return select_grouped(read, table, choice, columns, names)
+def _columns(table: Table) -> str:
+    return f"entity, {'key' if table.keyed else '0 AS key'}, {', '.join(table.names)}"
+
+
+def _row(table: Table, row: Sequence[Any]) -> Row:
+    return SimpleNamespace(**dict(zip(("entity", "key", *table.names), row, strict=True)))
+
+
+# Entities and their names
+
+
+def _entities(read: Read, streams: Iterable[str]) -> list[int]:
+    """Return the numbers under which the rows of these streams stand, where they have any."""
+    found: list[int] = []
+    for some in in_batches(sorted(streams)):
+        found.extend(number for (number,) in read.db.execute(f"SELECT id FROM entity WHERE stream IN ({places(len(some))})", some))
+    return found
+
+
+def entity(read: Read, stream: str) -> int | None:
+    """Return the number under which the rows of a stream stand; None where it has none."""
+    return next(iter(_entities(read, [stream])), None)
+
+
+def ids(read: Read, rows: Iterable[Row]) -> dict[int, str]:
+    """Return the ids of the rows' entities: what stands behind the prefix of their streams."""
+    found: dict[int, str] = {}
+    for some in in_batches(list({row.entity for row in rows})):
+        for number, stream in read.db.execute(f"SELECT id, stream FROM entity WHERE id IN ({places(len(some))})", some):
+            found[number] = stream.partition("-")[2]
+    return found
+
+
+# Values as messages hold them
+
+
+def contents(read: Read, positions: Iterable[int]) -> dict[int, Any]:
+    """Return the payloads of the events at these positions, with what is sealed in them opened."""
+    stored = read.log.read_positions(sorted(set(positions)))
+    events = [read_event(position, row.header, row.parts) for position, row in stored.items()]
+    opened = read.content.open_payloads(events)
+    return {event.position: payload for event, (payload, _) in zip(events, opened, strict=True)}
+
+
+def instant(micros: int | None) -> Timestamp | None:
+    """Return microseconds as a Timestamp; None for none."""
+    if micros is None:
+        return None
+    return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1000)
+
+
+def seconds_between(start: int, end: int) -> int:
+    """Return whole seconds from one instant to another; 0 where it runs back."""
+    return max(0, end - start) // 1_000_000
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """Leave out the fields that have no value, so that they are unset."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def yes_or_no(value: Any) -> str:
+    """Return how a truth is written as a group's value."""
+    return "true" if value else "false"
+
+
+def text(value: Any) -> str:
+    """Return how a code is written as a group's value."""
+    return value or ""

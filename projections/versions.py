@@ -31,14 +31,13 @@ class Choice(NamedTuple):
     """These entities only."""
 
 
-def select(read: Read, table: Table, columns: str, choice: Choice, tail: str = "", extra: Mapping[str, Any] | None = None) -> list[Any]:
-    """Return the columns (SQL) of all rows that show; `tail` is `ORDER BY … LIMIT …` over the columns' names.
+def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any]) -> str:
+    """Return a query of the columns (SQL) of all rows that show; `ORDER BY` and `LIMIT` may follow it.
 
-    `extra` are parameters that only the tail and the columns use.
+    What it needs is added to `parameters`.
     """
-    parameters = {"known": read.known, "before": read.before, **choice.parameters, **(extra or {})}
-    arms = _arms(read, table, columns, choice, parameters)
-    return read.db.execute(f"{' UNION ALL '.join(arms)} {tail}", parameters).fetchall()
+    parameters.update(choice.parameters, known=read.known, before=read.before)
+    return " UNION ALL ".join(_arms(read, table, columns, choice, parameters))
 
 
 def _arms(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any]) -> list[str]:
@@ -99,6 +98,32 @@ def _scoped(table: Table, choice: Choice, parameters: dict[str, Any]) -> _Scoped
             f"UNION SELECT entity FROM {table.name}_former WHERE scope = '{column}' AND value IN {listed})"
         )
     return _Scoped(now, past)
+
+
+def changes_between(
+    read: Read, table: Table, columns: str, choice: Choice, after_position: int, until_position: int
+) -> list[tuple[Any, ...]]:
+    """Return every version that the present began with, or ended with, in a span of positions.
+
+    Of the entities chosen, as rows of (key, from_position, closed_position, whether it meets the choice, *columns), those of an
+    entity's row in order. `closed_position` is None for the version that is still open. Versions that were written ended, by a
+    late event, never were the present.
+    """
+    parameters: dict[str, Any] = dict(choice.parameters)
+    scoped = _scoped(table, choice._replace(entities=None), parameters)
+    meets = " AND ".join([f"state IN {_listed(choice.states)}", *choice.where, *scoped.now])
+    key = "key" if table.keyed else "0"
+    entities = f"entity IN {_listed(choice.entities or ())}"
+    in_span = "from_position > :after_position AND from_position <= :until_position"
+    query = (
+        f"SELECT entity, {key} AS row_key, from_position, NULL AS closed, {meets}, {columns} FROM {table.name}_now "
+        f"WHERE {entities} AND {in_span} UNION ALL "
+        f"SELECT entity, {key}, from_position, closed_position, {meets}, {columns} FROM {table.name}_past "
+        f"WHERE {entities} AND record_class IS NOT NULL AND (({in_span}) OR "
+        "(closed_position > :after_position AND closed_position <= :until_position)) ORDER BY entity, row_key, from_position"
+    )
+    parameters |= {"after_position": after_position, "until_position": until_position}
+    return read.db.execute(query, parameters).fetchall()
 
 
 def _listed(numbers: Iterable[int]) -> str:

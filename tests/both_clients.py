@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from clients.python import AsyncBatcher, AsyncClient, AsyncPages, AsyncSubscription, Client
@@ -41,8 +42,10 @@ class Blocking:
 
     @property
     def read_at(self) -> Any:
-        self._run(lambda: self._inner)
-        return self._inner.read_at
+        async def first_page() -> Any:
+            return (await self._inner).read_at
+
+        return self._run(first_page)
 
     def _iterate(self, inner: Any) -> Iterator[Any]:
         walked = inner.__aiter__()
@@ -50,16 +53,19 @@ class Blocking:
         async def following() -> Any:
             return await anext(walked, _END)
 
+        async def end() -> None:
+            await walked.aclose()
+
         try:
             while (item := self._run(following)) is not _END:
                 yield item
         finally:
-            self._run(walked.aclose)
+            self._run(end)
 
-    def _run(self, make: Any) -> Any:
+    def _run(self, make: Callable[[], Any]) -> Any:
         async def run() -> Any:
             made = make()
-            return await made if asyncio.iscoroutine(made) or isinstance(made, AsyncPages) and make.__name__ == "<lambda>" else made
+            return await made if inspect.iscoroutine(made) else made
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 

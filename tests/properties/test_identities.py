@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.api.v1.identity_pb2 import ENDED, WRONG_FROM_START, IdentifierShared, IdentityLinked, IdentityUnlinked
@@ -28,13 +28,28 @@ NAMES = ["a", "b", "c", "d", "e", "f", "g", "h"]
 TYPES = {"a": "account", "b": "account", "c": "account", "d": "customer_number", "e": "customer_number"}
 
 names = st.sampled_from(NAMES)
-moves = st.one_of(
-    st.tuples(st.just("link"), names, names),
-    st.tuples(st.just("link"), names, names),
-    st.tuples(st.just("over"), names, names),
-    st.tuples(st.just("unlink"), st.integers(0, 30), st.booleans()),
-    st.tuples(st.just("share"), names, st.booleans()),
-)
+Move = tuple[Any, ...]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Move]:
+    """Moves by position: links, links that are over, unlinks of one of them, marks set and taken away."""
+    history: list[Move] = []
+    links: list[int] = []
+    shared: set[str] = set()
+    for position in range(1, draw(st.integers(1, 40)) + 1):
+        kind = draw(st.sampled_from(["link", "link", "link", "link", "over", "unlink", "unlink", "share", "share"]))
+        if kind == "unlink" and links:
+            history.append((kind, draw(st.sampled_from(links)), draw(st.booleans())))
+        elif kind == "share":
+            name = draw(st.sampled_from(NAMES[4:6]))
+            shared.symmetric_difference_update({name})
+            # Now and then the mark that stands already.
+            history.append((kind, name, (name in shared) != (draw(st.integers(0, 9)) == 0)))
+        else:
+            history.append(("over" if kind == "over" else "link", draw(names), draw(names)))
+            links.append(position)
+    return history
 
 
 @dataclass
@@ -83,7 +98,7 @@ class Naive:
             return UNIQUE_TYPE_VETO
         return SET_TOO_LARGE if len(left | right) > self.set_size_max else LINK_INEFFECTIVE_UNSPECIFIED
 
-    def take(self, position: int, move: tuple[Any, ...]) -> None:
+    def take(self, position: int, move: Move) -> None:
         before = self.components()
         if move[0] in ("link", "over"):
             for name in move[1:]:
@@ -120,7 +135,7 @@ class Naive:
         return [(edge.position, edge.why) for edge in reversed(self.edges.values()) if edge.why and not edge.ended]
 
 
-def recorded(position: int, move: tuple[Any, ...]) -> Event:
+def recorded(position: int, move: Move) -> Event:
     when = at(position)
     payload: Any
     if move[0] in ("link", "over"):
@@ -134,10 +149,11 @@ def recorded(position: int, move: tuple[Any, ...]) -> Event:
     return event(payload, position=position, occur=when, name=str(position))
 
 
-@pytest.mark.parametrize("set_size_max", [4, 200])
-@given(history=st.lists(moves, min_size=1, max_size=30), batch_size=st.integers(1, 30))
+@pytest.mark.parametrize("set_size_max", [3, 200])
+@settings(max_examples=300)
+@given(history=histories(), batch_size=st.integers(1, 40))
 def test_sets_at_every_position_equal_a_recomputation_from_the_links_recorded_by_then(
-    set_size_max: int, history: list[tuple[Any, ...]], batch_size: int
+    set_size_max: int, history: list[Move], batch_size: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(identity_sets, "SET_SIZE_MAX", set_size_max)
