@@ -20,8 +20,10 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from clients.python import RetryPolicy, event
 from clients.python.core.ordering import keys_of
 from ledger.api.v1.consistency_pb2 import LedgerToken, ReadAt
+from ledger.api.v1.contact_pb2 import NoteAdded
 from ledger.api.v1.event_pb2 import EventToAppend, RecordedEvent
 from ledger.api.v1.handoff_service_pb2 import ListHandoffsRequest, ListHandoffsResponse, WatchHandoffsRequest, WatchHandoffsResponse
 from ledger.api.v1.handoff_service_pb2_grpc import HandoffServiceServicer, add_HandoffServiceServicer_to_server
@@ -46,6 +48,20 @@ from ledger.api.v1.ledger_service_pb2_grpc import LedgerServiceServicer, add_Led
 
 Act = Callable[[Any, Callable[[], Any]], Any]
 """What a call does instead of just answering: gets the context and the way to the answer."""
+
+
+QUICK = RetryPolicy(first_delay_seconds=0.01, delay_seconds_max=0.05, attempt_seconds=2.0)
+"""So that tests of many retries are short."""
+
+
+def note(contact_id: str = "c-1", text: str = "called back") -> EventToAppend:
+    """Return an event of the life cycle of a contact."""
+    return event(NoteAdded(contact_id=contact_id, text=text))
+
+
+def append_request(one: EventToAppend) -> AppendRequest:
+    """Return the request that appends an event."""
+    return AppendRequest(groups=[EventGroup(events=[one])])
 
 
 def status(code: str, reason: str = "", message: str = "refused", retry_after_seconds: float | None = None) -> Status:

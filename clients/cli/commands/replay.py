@@ -44,11 +44,11 @@ def replay(
         int | None, typer.Option("--until", min=0, metavar="POSITION", help="Last position. Default: the head of the log.")
     ] = None,
     stream: Annotated[
-        str | None, typer.Option("--stream", metavar="STREAM", help="Only this history, such as request-4711.")
+        str | None, typer.Option("--stream", metavar="STREAM", help="Only this, such as request-4711.")
     ] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
     topic: Annotated[
-        list[str] | None, typer.Option("--topic", metavar="TOPIC", help="Only this kind, such as promise-made.")
+        list[str] | None, typer.Option("--topic", metavar="TOPIC", help="Of this kind, such as promise-made.")
     ] = None,
     event: Annotated[
         str | None, typer.Option("--event", metavar="ID|POSITION", help="One event with all that is recorded of it.")
@@ -63,7 +63,10 @@ def replay(
     utc: options.UtcOption = False,
     target: options.TargetOption = options.DEFAULT_TARGET,
 ) -> None:
-    """Replay what was recorded, in its order, with when it happened and when it became known. One JSON object a line with --json."""
+    """Replay what was recorded, in its order, with when it happened and when it became known.
+
+    With --json there is one object a line.
+    """
     output = Output(json, utc, limit, all=limit is None)
     options.present_only(following, as_of, before)
     known = options.as_of(as_of, None, utc=utc)

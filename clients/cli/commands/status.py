@@ -37,7 +37,7 @@ EXAMPLES: Final = (
 
 def status(
     quality: Annotated[
-        bool, typer.Option("--quality", help="What does not fit: irregular, overtaken, held back events, …")
+        bool, typer.Option("--quality", help="What does not fit: irregular, overtaken, held back, …")
     ] = False,
     kind: Annotated[
         str | None, typer.Option("--kind", metavar="KIND", help=f"With --quality, only this: {', '.join(words(KINDS))}.")
@@ -47,11 +47,11 @@ def status(
     ] = None,
     duplicates: Annotated[bool, typer.Option("--duplicates", help="Links that join nobody, for a person to look at.")] = False,
     digests: Annotated[
-        bool, typer.Option("--digests", help="Digests of log and views: equal on every node, after every rebuild.")
+        bool, typer.Option("--digests", help="Digests of log and views, equal on every node.")
     ] = False,
     at: Annotated[
         int | None,
-        typer.Option("--at", min=0, metavar="POSITION", help="With --digests: there, a multiple of 1024. Default: the last."),
+        typer.Option("--at", min=0, metavar="POSITION", help="With --digests: a multiple of 1024. Default: the last."),
     ] = None,
     as_of: options.AsOfOption = None,
     before: options.BeforeOption = None,
