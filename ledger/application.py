@@ -22,6 +22,7 @@ from ledger.commit.decision import Decider, IncomingGroup, Outcome
 from ledger.commit.streams import Streams
 from ledger.commit.subjects import Subjects
 from ledger.commit.writer import Writer, wall_clock
+from ledger.durable_file import make_folder
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.event_id import to_bytes, to_text
@@ -59,7 +60,7 @@ class Ledger(Application[str]):
         recording_allowance: timedelta = RECORDING_ALLOWANCE,
     ) -> None:
         self.data_dir = data_dir
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(data_dir)
         super().__init__({"PERSISTENCE_MODULE": "ledger.store.sqlite", "LOG_PATH": str(data_dir / LOG_FILE)})
         self.store = cast("LogRecorder", self.recorder)
         self.master_key: MasterKey = load_or_create(data_dir / MASTER_KEY_FILE)

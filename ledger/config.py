@@ -34,10 +34,14 @@ class ConfigError(Exception):
 
 
 class DataDirectory:
-    """Where the processes of one ledger find each other."""
+    """Where everything of one ledger lies, and where its processes find each other."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.log = path / "log.db"
+        self.vault = path / "vault.db"
+        self.master_key = path / "keys" / "master.key"
+        self.views = path / "views"
         self.run = path / "run"
         """Sockets and the lock file: nothing in it outlives the processes."""
         self.supervisor_lock = self.run / "serve.lock"
@@ -82,7 +86,7 @@ class Config:
 
     @property
     def data(self) -> DataDirectory:
-        """Where the processes find each other."""
+        """Where everything lies."""
         return DataDirectory(self.data_dir)
 
 

@@ -86,13 +86,12 @@ def create_table(db: sqlite3.Connection, table: Table) -> None:
     entity = "entity INTEGER NOT NULL" if table.keyed else "entity INTEGER PRIMARY KEY"
     rowid = "STRICT, WITHOUT ROWID" if table.keyed else "STRICT"
     db.execute(
-        f"CREATE TABLE {name}_now ({entity}, {key}from_position INTEGER NOT NULL, occur_from INTEGER NOT NULL, {values}{primary}) {rowid}"
+        f"CREATE TABLE {name}_now ({entity}, {key}from_position INTEGER NOT NULL, occur_from INTEGER NOT NULL, "
+        f"{values}{primary}) {rowid}"
     )
     for number, index in enumerate(table.indexes):
         columns, _, condition = index.partition(" WHERE ")
-        db.execute(
-            f"CREATE INDEX {name}_now_{number} ON {name}_now ({columns})" + (f" WHERE {condition}" if condition else "")
-        )
+        db.execute(f"CREATE INDEX {name}_now_{number} ON {name}_now ({columns})" + (f" WHERE {condition}" if condition else ""))
     db.execute(
         f"CREATE TABLE {name}_past (id INTEGER PRIMARY KEY, entity INTEGER NOT NULL, {key}from_position INTEGER NOT NULL, "
         "occur_from INTEGER NOT NULL, occur_until INTEGER NOT NULL, closed_position INTEGER NOT NULL, until_position INTEGER, "
@@ -189,10 +188,7 @@ class Writer:
             else:
                 self._db.execute(f"UPDATE {self.table.name}_past SET until_position = ? WHERE id = ?", (position, number))
                 changes.add(position, entity, key, interval.occur_from, interval.occur_until)
-        opened: dict[int, Row] = {}
-        for key, row in rows.items():
-            if self._stays_open(changes, (entity, key), row, wanted, position):
-                opened[key] = row
+        opened = {key: row for key, row in rows.items() if self._stays_open(changes, (entity, key), row, wanted, position)}
         # Sorted, because the order of a set is not the same in every process, and digests are.
         for key, interval in sorted(wanted, key=_by_place):
             changes.add(position, entity, key, interval.occur_from, interval.occur_until, *interval.values)
@@ -233,7 +229,9 @@ class Writer:
         self._stored.setdefault(place, row)
         self._now[place] = None
         self._note_former(entity, values)
-        closed = next((item for item in wanted if item[0] == key and item[1].occur_from == start and item[1].values == values), None)
+        closed = next(
+            (item for item in wanted if item[0] == key and item[1].occur_from == start and item[1].values == values), None
+        )
         if closed is None:
             self._end(place, row, MAX, position, position)
             changes.add(position, entity, key, start, MAX)

@@ -213,9 +213,7 @@ class FoldEngine:
     def _turn(self, entity: _Entity, turns: Sequence[_Turn], position: int, order: int, changes: Mapping[str, Changes]) -> None:
         family = entity.family
         for number, key, row, values in turns:
-            opened = family.writers[number].change(
-                changes[family.views[number].name], entity.id, key, row, values, position, order
-            )
+            opened = family.writers[number].change(changes[family.views[number].name], entity.id, key, row, values, position, order)
             if opened is None:
                 del entity.rows[number][key]
             else:

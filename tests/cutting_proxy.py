@@ -40,10 +40,12 @@ class CuttingProxy:
         while True:
             try:
                 client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
                 server = socket.create_connection(self._target)
             except OSError:
-                if self._listener.fileno() < 0:
-                    return
+                client.close()
                 continue
             with self._lock:
                 self._sockets |= {client, server}

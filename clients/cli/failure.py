@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from google.rpc.code_pb2 import Code
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+
 from clients.python.errors import (
     InvalidError,
     NeedsUpgradeError,
@@ -11,6 +15,8 @@ from clients.python.errors import (
     TellonceError,
     UnavailableError,
 )
+from ledger.api.v1.errors_pb2 import ErrorReason
+from ledger.api.v1.options_pb2 import grpc_status
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -41,6 +47,18 @@ def exit_code(error: TellonceError) -> int:
         case NotRecordedError():
             return NOT_FOUND
     return REFUSED
+
+
+def status_of(error: TellonceError) -> Status:
+    """Return a refusal as the API writes it."""
+    number = ErrorReason.DESCRIPTOR.values_by_name.get(error.reason)
+    name = number.GetOptions().Extensions[grpc_status] if number is not None else "UNKNOWN"
+    status = Status(code=Code.Value(name), message=error.message)
+    status.details.add().Pack(ErrorInfo(reason=error.reason, domain="tellonce", metadata=error.metadata))
+    if error.violations:
+        violations = [BadRequest.FieldViolation(field=one.field, description=one.description) for one in error.violations]
+        status.details.add().Pack(BadRequest(field_violations=violations))
+    return status
 
 
 def explain(error: TellonceError, target: str) -> str:

@@ -10,7 +10,7 @@ import heapq
 import json
 from bisect import bisect
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate
 from random import Random
 from typing import IO, Final
@@ -173,6 +173,3 @@ def _identify(story: Story, start: int, known: set[str]) -> None:
     known.add(shown["type"])
 
 
-def now_until() -> datetime:
-    """Return the end of a sample that ends now, to the minute."""
-    return datetime.now(UTC).replace(second=0, microsecond=0)

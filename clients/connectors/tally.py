@@ -32,19 +32,15 @@ class Tally:
         """Return the counts as they stand in a checkpoint."""
         return asdict(self)
 
-    def count_topics(self, topics: list[str]) -> None:
-        """Count the events of a row."""
-        for topic in topics:
-            self.topics[topic] = self.topics.get(topic, 0) + 1
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is. `done` of `total` are bytes while reading (and sorting), rows while sending; `total` 0: not known."""
+    """How far an import is: `done` of `total`, in bytes of the file or in rows. `reading` comes first where rows have to be put in order."""
 
-    stage: Literal["reading", "sending"]
+    stage: Literal["reading", "importing"]
     done: int
     total: int
+    unit: Literal["bytes", "rows"]
     tally: Tally
 
 

@@ -6,8 +6,8 @@ own. Content is sealed under the subject's key; an identifier that stands for so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from ledger.catalogue import expand, take_sealed
 from ledger.commit.streams import Streams
@@ -18,7 +18,10 @@ from ledger.internal.v1.stored_pb2 import EventHeader, SealedParts
 from ledger.privacy.sealing import seal, value_mark
 from ledger.privacy.vault import SubjectKey, Vault
 
-_OWN: Final = object()
+Whose = tuple[str, str] | bytes | int
+"""Whose an event is: an identifier's, a known subject's (empty: nobody's), the one of an opener earlier in the batch, or `_OWN`."""
+
+_OWN: Final = -1
 """The event gets a subject of its own."""
 
 
@@ -62,28 +65,16 @@ class Subjects:
         for event in events:
             for _, type_, value in event.identifiers:
                 named.setdefault((type_, value), len(named))
-        known, _ = self._vault.ensure(list(named)) if named else ([], [])
-        keys = {identifier: known[index] for identifier, index in named.items()}
         divided = [_divide(event) for event in events]
         openers: dict[str, int] = {}
-        chosen: list[object] = []
-        own_count = 0
+        chosen: list[Whose] = []
         for index, event in enumerate(events):
-            whose = self._whose(event, keys, streams, openers, chosen, bool(divided[index][1]))
-            if whose is _OWN:
-                own_count += 1
-            chosen.append(whose)
+            chosen.append(self._whose(event, streams, openers, chosen, divided[index][1] is not None))
             if event.kind.opener:
                 openers.setdefault(event.stream, index)
-        own = iter(self._vault.ensure([], own_count)[1] if own_count else [])
-        final: list[SubjectKey | bytes] = []
-        for whose in chosen:
-            if whose is _OWN:
-                final.append(next(own))
-            elif isinstance(whose, int):
-                final.append(final[whose])
-            else:
-                final.append(cast("SubjectKey | bytes", whose))
+        known, own = self._vault.ensure(list(named), chosen.count(_OWN)) if named or _OWN in chosen else ([], [])
+        keys = {identifier: known[index] for identifier, index in named.items()}
+        final = _final(chosen, keys, iter(own))
         needed = {
             whose
             for whose, (_, part) in zip(final, divided, strict=True)
@@ -96,35 +87,31 @@ class Subjects:
         }
 
     def _whose(
-        self,
-        event: Incoming,
-        keys: dict[tuple[str, str], SubjectKey],
-        streams: Streams,
-        openers: dict[str, int],
-        chosen: Sequence[object],
-        has_content: bool,
-    ) -> object:
-        """Return the subject: a key, the pseudonym of a known stream, the index of an opener in this batch, or `_OWN`."""
+        self, event: Incoming, streams: Streams, openers: dict[str, int], chosen: Sequence[Whose], has_content: bool
+    ) -> Whose:
+        """Return whose event it is, before the keys are there."""
         for source in event.kind.subject:
             if "{" not in source:
                 identifier = next(((type_, value) for name, type_, value in event.identifiers if name == source), None)
                 if identifier is None:
                     continue
-                key = keys[identifier]
-                if key.subject in self._shared and event.kind.topic in ("contact-received", "contact-made"):
+                if event.kind.topic in ("contact-received", "contact-made") and self._is_shared(identifier):
                     return _OWN
-                return key
+                return identifier
             stream = expand(source, event.payload)
             if stream is None:
                 continue
             if stream in openers:
                 index = openers[stream]
-                return index if chosen[index] is _OWN else chosen[index]
+                return index if chosen[index] == _OWN else chosen[index]
             state = streams.get(stream)
             if state.subject:
                 return state.subject
         # An opener always has a subject, so that what follows can inherit it; other events need one only to seal something.
         return _OWN if has_content or (event.kind.opener and event.kind.subject) else b""
+
+    def _is_shared(self, identifier: tuple[str, str]) -> bool:
+        return bool(self._shared) and self._vault.find(*identifier) in self._shared
 
     def _sealable(
         self, event: Incoming, clear: Any, part: Any, whose: SubjectKey | bytes, keys: dict[tuple[str, str], SubjectKey]
@@ -170,6 +157,18 @@ def _divide(event: Incoming) -> tuple[Any, Any]:
     clear = event.kind.message()
     clear.CopyFrom(event.payload)
     return clear, take_sealed(clear, skip=event.kind.identifiers)
+
+
+def _final(chosen: Sequence[Whose], keys: dict[tuple[str, str], SubjectKey], own: Iterator[SubjectKey]) -> list[SubjectKey | bytes]:
+    final: list[SubjectKey | bytes] = []
+    for whose in chosen:
+        if isinstance(whose, tuple):
+            final.append(keys[whose])
+        elif isinstance(whose, bytes):
+            final.append(whose)
+        else:
+            final.append(next(own) if whose == _OWN else final[whose])
+    return final
 
 
 def _key(whose: SubjectKey | bytes, inherited: dict[bytes, SubjectKey]) -> SubjectKey | bytes:

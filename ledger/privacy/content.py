@@ -42,6 +42,11 @@ class ContentReader:
         """Return a full copy of the payload, and whether its content is shown. An event without sealed content: unspecified."""
         return self._open(event, self._keys_of([event]))
 
+    def open_payloads(self, events: Sequence[Event]) -> list[tuple[Any, ContentState.ValueType]]:
+        """Return what `open_payload` returns of each event; one look into the vault for all of them."""
+        keys = self._keys_of(events)
+        return [self._open(event, keys) for event in events]
+
     def recorded_event(self, event: Event) -> RecordedEvent:
         """Return an event as callers see it, with its content."""
         return self._recorded(event, self._keys_of([event]))

@@ -14,3 +14,8 @@ def timestamp(micros: int) -> Timestamp:
 def micros(time: Timestamp) -> int:
     """Return a Timestamp as microseconds since 1970; what is finer is cut off."""
     return time.seconds * 1_000_000 + time.nanos // 1_000
+
+
+def micros_up(time: Timestamp) -> int:
+    """Return a Timestamp as microseconds since 1970, rounded up: what is before the one is before the other."""
+    return time.seconds * 1_000_000 - -time.nanos // 1_000

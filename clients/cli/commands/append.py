@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 import sys
 from collections.abc import Iterator
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,11 +15,11 @@ from rich.text import Text
 
 from clients.cli import options
 from clients.cli.connection import connect
-from clients.cli.failure import REFUSED, CommandError, explain
+from clients.cli.failure import REFUSED, CommandError, explain, status_of
 from clients.cli.fields import set_field
 from clients.cli.output import NUMBER, SHORT, complain, print_json, print_table, table
 from clients.python import TellonceError, group
-from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
+from ledger.api.v1.event_pb2 import EventToAppend, Payload
 from ledger.api.v1.ledger_service_pb2 import AppendResponse, EventGroup, GroupResult
 
 TOPICS: Final = {field.name.replace("_", "-"): field.name for field in Payload.DESCRIPTOR.oneofs_by_name["kind"].fields}
@@ -52,11 +52,13 @@ def append(
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="When it occurred. Default: now.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", metavar="CODE", help="Channel it went over.")] = None,
     department: Annotated[str | None, typer.Option("--department", "-d", metavar="CODE", help="Department that acts.")] = None,
-    actor: Annotated[str | None, typer.Option("--actor", metavar="CODE", help="Staff code or program that acts, never a name.")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="CODE", help="Staff code or program, never a name.")] = None,
     actor_kind: Annotated[str | None, typer.Option("--actor-kind", metavar="KIND", help="human, bot, automation, partner.")] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="CODE", help="Source system.")] = None,
-    late: Annotated[bool, typer.Option("--late", help="Recorded late on purpose: it may lie back further than the allowance.")] = False,
-    supervisor: Annotated[bool, typer.Option("--supervisor", help="A supervisor acts: another department's moves are allowed.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Recorded late on purpose: it may lie back as far as it does.")] = False,
+    supervisor: Annotated[
+        bool, typer.Option("--supervisor", help="A supervisor acts: moves of other departments are allowed.")
+    ] = False,
     correlation: Annotated[str | None, typer.Option("--correlation", metavar="ID", help="What it belongs to.")] = None,
     causation: Annotated[str | None, typer.Option("--causation", metavar="UUID", help="Event that caused it.")] = None,
     expect: Annotated[
@@ -98,11 +100,13 @@ def append(
             groups = (group(one) for one in events)
     response = AppendResponse()
     with connect(target) as client:
-        for call in batched(groups, GROUPS_A_CALL):
+        while call := list(islice(groups, GROUPS_A_CALL)):
             for events_of, result in zip(call, client.append_groups(call), strict=True):
-                if isinstance(result.error, TellonceError):
+                told = GroupResult(appended=result.appended)
+                if result.error is not None:
                     _complain(events_of, result.error, target)
-                response.results.append(GroupResult(appended=result.appended))
+                    told.error.CopyFrom(status_of(result.error))
+                response.results.append(told)
         if client.token is not None:
             response.token.CopyFrom(client.token)
     _print(response, json)
@@ -162,19 +166,22 @@ def _read(file: str) -> Iterator[EventToAppend]:
 def _values(text: str) -> Iterator[tuple[int, Any]]:
     """Yield the JSON values of a text with their lines: those of a list, or one after the other."""
     decoder = json_text.JSONDecoder()
-    position = 0
+    position, line = 0, 1
     while True:
+        began = position
         while position < len(text) and text[position].isspace():
             position += 1
         if position == len(text):
             return
-        line = text.count("\n", 0, position) + 1
+        line += text.count("\n", began, position)
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, end = decoder.raw_decode(text, position)
         except json_text.JSONDecodeError as error:
             raise options.usage("FILE", f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}.") from None
         for one in value if isinstance(value, list) else [value]:
             yield line, one
+        line += text.count("\n", position, end)
+        position = end
 
 
 def _parsed(line: int, value: Any) -> EventToAppend:
@@ -184,7 +191,8 @@ def _parsed(line: int, value: Any) -> EventToAppend:
         text = str(error).partition("\n")[0]
         raise options.usage("FILE", f"line {line}: no event (a message EventToAppend in JSON): {text}") from None
     if event.payload.WhichOneof("kind") is None:
-        raise options.usage("FILE", f'line {line}: no event: it has no payload, such as {{"payload": {{"contact_received": {{…}}}}}}.')
+        example = '{"payload": {"contact_received": {"contact_id": "c-1", "reason": "delivery"}}}'
+        raise options.usage("FILE", f"line {line}: no event: it has no payload, such as {example}.")
     return event
 
 
@@ -214,6 +222,3 @@ def _remarks(one: Any) -> Iterator[tuple[str, bool]]:
     yield "recorded before", one.duplicate
     yield "does not apply where it stands", one.irregular
     yield "without effect until confirmed", one.held_back
-
-
-__all__ = ["EventEnvelope", "append"]

@@ -43,13 +43,9 @@ def replay(
     until: Annotated[
         int | None, typer.Option("--until", min=0, metavar="POSITION", help="Last position. Default: the head of the log.")
     ] = None,
-    stream: Annotated[
-        str | None, typer.Option("--stream", metavar="STREAM", help="Only this, such as request-4711.")
-    ] = None,
+    stream: Annotated[str | None, typer.Option("--stream", metavar="STREAM", help="Only this, such as request-4711.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
-    topic: Annotated[
-        list[str] | None, typer.Option("--topic", metavar="TOPIC", help="Of this kind, such as promise-made.")
-    ] = None,
+    topic: Annotated[list[str] | None, typer.Option("--topic", metavar="TOPIC", help="Of this kind, such as promise-made.")] = None,
     event: Annotated[
         str | None, typer.Option("--event", metavar="ID|POSITION", help="One event with all that is recorded of it.")
     ] = None,

@@ -1,4 +1,4 @@
-"""The batchers of the sync and the aio client: order, back-pressure, faults. The disturbance is shown to break what keeps no order."""
+"""The batchers of both clients: order, back-pressure, faults. The disturbance is shown to break what keeps no order."""
 
 from __future__ import annotations
 

@@ -149,9 +149,9 @@ def test_what_does_not_apply_is_listed_and_changes_nothing() -> None:
 
 
 def test_a_second_opener_does_not_apply() -> None:
-    again = opened(9)
+    events = [opened(), opened(-9)]
 
-    assert [again] == fold(REQUEST, [opened(), again]).ineffective
+    assert [events[1]] == fold(REQUEST, events).ineffective
 
 
 # As of

@@ -1,0 +1,191 @@
+"""Requests: each one as it stands, who answers for it, and those that nobody answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, Final
+from uuid import UUID
+
+from ledger.api.v1.request_service_pb2 import (
+    REQUEST_BY_OWNER,
+    REQUEST_BY_PRIORITY,
+    REQUEST_BY_REASON,
+    REQUEST_BY_STATE,
+    REQUEST_STATE_OPEN,
+    REQUEST_STATE_WAITING,
+    Request,
+    RequestCount,
+    RequestFilter,
+    RequestGroup,
+)
+from ledger.api.v1.request_service_pb2 import RequestState as State
+from ledger.rules.handoff import PENDING
+from ledger.rules.request import RequestState
+from projections import listing
+from projections.bitemporal import Table, Values
+from projections.fold_view import FoldView
+from projections.listing import Cursor, Group, Order, Row, given, instant, text
+from projections.versions import Choice
+from projections.view import Read, one_of
+
+_OPEN: Final = (REQUEST_STATE_OPEN, REQUEST_STATE_WAITING)
+_OPEN_SQL: Final = f"state IN ({REQUEST_STATE_OPEN}, {REQUEST_STATE_WAITING})"
+
+TABLE: Final = Table(
+    name="request",
+    static=("subject BLOB NOT NULL", "opened_time INTEGER NOT NULL", "position INTEGER NOT NULL"),
+    moving=(
+        "state INTEGER NOT NULL",
+        "owner_department TEXT",
+        "assignee TEXT NOT NULL",
+        "reason TEXT NOT NULL",
+        "priority TEXT NOT NULL",
+        "complexity TEXT NOT NULL",
+        "since_time INTEGER NOT NULL",
+        "waiting_for INTEGER NOT NULL",
+        "first_resolved_time INTEGER",
+        "last_resolved_time INTEGER",
+        "closed_time INTEGER",
+        "ended_time INTEGER",
+        "reopened_count INTEGER NOT NULL",
+        "informed_time INTEGER",
+        "next_step TEXT NOT NULL",
+        "merged_into_request_id TEXT NOT NULL",
+        "resolution INTEGER NOT NULL",
+        "outcome INTEGER NOT NULL",
+        "contact_ids TEXT NOT NULL",
+        "pending_handoff_count INTEGER NOT NULL",
+        "handoff_count INTEGER NOT NULL",
+    ),
+    indexes=("opened_time, entity", f"opened_time, entity WHERE {_OPEN_SQL}", "subject, opened_time, entity"),
+)
+
+ORDER: Final = Order(("opened_time", "entity"))
+
+_STATES: Final = tuple(value for value in State.values() if value)
+_FIELDS: Final = RequestState._fields
+_PLAIN: Final = itemgetter(
+    *(_FIELDS.index(column) for column in TABLE.names if column in _FIELDS and column != "contact_ids"),
+)
+_GROUPS: Final[dict[int, Group]] = {
+    REQUEST_BY_STATE: ("state", State.Name),
+    REQUEST_BY_OWNER: ("owner_department", text),
+    REQUEST_BY_REASON: ("reason", text),
+    REQUEST_BY_PRIORITY: ("priority", text),
+}
+
+
+def _part(state: RequestState) -> RequestState:
+    return state
+
+
+def _values(state: RequestState) -> Values:
+    handoffs = state.handoffs
+    pending = 0
+    for handoff in handoffs.values():
+        if handoff.state in PENDING:
+            pending += 1
+    values: Values = (*_PLAIN(state), " ".join(state.contact_ids), pending, len(handoffs))
+    return values
+
+
+VIEW: Final = FoldView(name="requests", family="request", table=TABLE, part=_part, values=_values)
+
+
+def get(read: Read, request_id: str) -> Request | None:
+    """Return a request; None where there is none at the times asked for."""
+    entity = listing.entity(read, f"request-{request_id}")
+    row = listing.only(read, TABLE, Choice(states=_STATES, entities=(entity,))) if entity is not None else None
+    return _shown(read, [row])[0] if row is not None else None
+
+
+def page(
+    read: Read, filter: RequestFilter, limit: int, after: Sequence[Any] | None, subjects: Sequence[bytes] | None = None
+) -> tuple[list[Request], Cursor | None]:
+    """Return up to `limit` requests, oldest first, and where the next page begins; None on the last one.
+
+    `subjects`: those of the filter's customer, None for anybody's.
+    """
+    rows, following = listing.page(read, TABLE, _choice(filter, subjects), ORDER, limit, after)
+    return _shown(read, rows), following
+
+
+def count(
+    read: Read, filter: RequestFilter, group_by: Sequence[RequestGroup.ValueType], subjects: Sequence[bytes] | None = None
+) -> RequestCount:
+    """Return how many requests there are of each group. `subjects` as in `page`."""
+    rows, total = listing.count(read, TABLE, _choice(filter, subjects), [_GROUPS[group] for group in group_by])
+    return RequestCount(rows=rows, total=total)
+
+
+def changed(
+    read: Read,
+    after_position: int,
+    filter: RequestFilter,
+    subjects: Sequence[bytes] | None = None,
+    limit: int = listing.CHANGES_MAX,
+) -> list[tuple[int, Request]]:
+    """Return requests as they were when they changed, in order of position; also those that a change took out of the filter.
+
+    Stops at the first position at which it has `limit`.
+    """
+    found = listing.changed(read, TABLE, VIEW.family, _choice(filter, subjects), after_position, limit)
+    return list(zip([position for position, _ in found], _shown(read, [row for _, row in found]), strict=True))
+
+
+def _choice(filter: RequestFilter, subjects: Sequence[bytes] | None) -> Choice:
+    parameters: dict[str, Any] = {}
+    where: list[str] = []
+    states = tuple(filter.states) or _STATES
+    if filter.open or filter.orphaned:
+        states = tuple(state for state in _OPEN if state in states)
+        where.append(_OPEN_SQL)
+    if filter.orphaned:
+        where.append("owner_department IS NULL")
+    if filter.owner_departments:
+        where.append(one_of("owner_department", filter.owner_departments, parameters, "owner"))
+    if filter.reasons:
+        where.append(one_of("reason", filter.reasons, parameters, "reason"))
+    if filter.reopened:
+        where.append("reopened_count > 0")
+    scopes = {} if subjects is None else {"subject": subjects}
+    return Choice(tuple(where), parameters, states, scopes)
+
+
+def _shown(read: Read, rows: Sequence[Row]) -> list[Request]:
+    ids = listing.ids(read, rows)
+    payloads = listing.contents(read, [row.position for row in rows])
+    return [_message(read, row, ids[row.entity], payloads[row.position]) for row in rows]
+
+
+def _message(read: Read, row: Row, request_id: str, opener: Any) -> Request:
+    return Request(
+        **given(
+            request_id=request_id,
+            state=row.state,
+            owner_department=row.owner_department,
+            assignee=row.assignee,
+            reason=row.reason,
+            priority=row.priority,
+            complexity=row.complexity,
+            opened_time=instant(row.opened_time),
+            since_time=instant(row.since_time),
+            waiting_for=row.waiting_for,
+            first_resolved_time=instant(row.first_resolved_time),
+            last_resolved_time=instant(row.last_resolved_time),
+            closed_time=instant(row.closed_time),
+            reopened_count=row.reopened_count,
+            pending_handoff_count=row.pending_handoff_count,
+            handoff_count=row.handoff_count,
+            contact_ids=row.contact_ids.split(),
+            subject=str(UUID(bytes=row.subject)) if row.subject else "",
+            wish=opener.wish,
+            informed_time=instant(row.informed_time),
+            next_step=row.next_step,
+            merged_into_request_id=row.merged_into_request_id,
+            resolution=row.resolution,
+            outcome=row.outcome,
+            age_seconds=listing.seconds_between(row.opened_time, min(read.evaluated, row.ended_time or read.evaluated)),
+        )
+    )
