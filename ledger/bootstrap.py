@@ -113,7 +113,7 @@ def _on_commit(config: Config, ledger: Ledger, mailbox: Mailbox, head: Waiting, 
     projector = WakeSender(config.data.projector_socket)
 
     def in_loop(position: int) -> None:
-        head.look()
+        head.stands_at(position)
         lane.committed(position)
 
     def in_writer(position: int) -> None:

@@ -228,3 +228,21 @@ def put_back(payload: Message, part: Message, plan: Plan | None = None) -> None:
     for name, inner in plan.repeated:
         for to_item, from_item in zip(getattr(target, name), getattr(source, name), strict=False):
             put_back(to_item, from_item, inner)
+
+
+def put_back_bytes(payload: Message, content: bytes) -> None:
+    """Put a sealed part, as serialised, back into the clear payload: what `put_back` does of the parsed part, several times faster.
+
+    Merging bytes would append the items of divided repeated fields instead of completing them; where there are any, they are put
+    back one by one.
+    """
+    plan = plan_of(payload.DESCRIPTOR)
+    if _merges(payload.DESCRIPTOR) and not any(getattr(payload, name) for name, _ in plan.repeated):
+        payload.MergeFromString(content)
+    else:
+        put_back(payload, type(payload).FromString(content), plan)
+
+
+@cache
+def _merges(descriptor: Descriptor) -> bool:
+    return all(not inner.repeated and not inner.single for _, inner in plan_of(descriptor).single)

@@ -109,10 +109,9 @@ def known_facts(read: Read, subjects: Sequence[bytes]) -> list[KnownFact]:
             last[given.key] = max(given, before)._replace(times=times) if before else given
     shown = [last[key] for key in sorted(last)[:FACTS_MAX]]
     rows = read.log.read_positions([given.position for given in shown]) if shown else {}
-    opened: dict[int, tuple[Event, Sequence[Fact]]] = {}
-    for position, row in rows.items():
-        event = read_event(position, row.header, row.parts)
-        opened[position] = (event, facts_of(event, read.content.open_payload(event)[0]))
+    events = [read_event(position, row.header, row.parts) for position, row in rows.items()]
+    payloads = read.content.open_payloads(events)
+    opened = {event.position: (event, facts_of(event, payload)) for event, (payload, _) in zip(events, payloads, strict=True)}
     return [_known_fact(read, spans, given, *opened[given.position]) for given in shown]
 
 

@@ -6,12 +6,13 @@ Pure. Knows the fields of event messages, not where they are stored.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from ledger.catalogue import IDENTIFIER, Plan, plan_of
+from ledger.catalogue import IDENTIFIER, plan_of
 
 # Letters that NFKD does not take apart, as people without them on the keyboard write them.
 _LETTERS: Final = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
@@ -29,7 +30,9 @@ def fold(text: str) -> str:
 
 def words_of(payload: Message) -> str:
     """Return all that is sealed in a full payload as folded text, field by field; empty when there is none."""
-    return fold(" \n".join(_texts(payload, plan_of(payload.DESCRIPTOR))))
+    found: list[str] = []
+    _collect(payload, _fields_of(payload.DESCRIPTOR), found)
+    return fold("\n".join(found))
 
 
 def token_of(subject: bytes) -> str:
@@ -61,18 +64,48 @@ def _term(word: str) -> str:
     return f'"{word}"*' if prefix else f'"{word}"'
 
 
-def _texts(payload: Any, plan: Plan) -> Iterator[str]:
-    spaceless = payload.DESCRIPTOR.full_name == IDENTIFIER
-    for name in plan.sealed:
+class _Fields(NamedTuple):
+    """Which fields of a message are searched."""
+
+    texts: tuple[str, ...]
+    lists: tuple[str, ...]
+    """Repeated texts."""
+    single: tuple[tuple[str, _Fields], ...]
+    repeated: tuple[tuple[str, _Fields], ...]
+    spaceless: bool
+    """Texts are numbers and addresses, found as one word however they are written."""
+
+
+@cache
+def _fields_of(descriptor: Descriptor) -> _Fields:
+    plan = plan_of(descriptor)
+    fields = [descriptor.fields_by_name[name] for name in plan.sealed]
+    texts = [field for field in fields if field.type == FieldDescriptor.TYPE_STRING]
+    return _Fields(
+        tuple(field.name for field in texts if not field.is_repeated),
+        tuple(field.name for field in texts if field.is_repeated),
+        tuple((name, _inner(descriptor, name)) for name, _ in plan.single),
+        tuple((name, _inner(descriptor, name)) for name, _ in plan.repeated),
+        descriptor.full_name == IDENTIFIER,
+    )
+
+
+def _inner(descriptor: Descriptor, name: str) -> _Fields:
+    message = descriptor.fields_by_name[name].message_type
+    assert message is not None
+    return _fields_of(message)
+
+
+def _collect(payload: Any, fields: _Fields, found: list[str]) -> None:
+    for name in fields.texts:
         value = getattr(payload, name)
-        if isinstance(value, str):
-            if value:
-                yield value.replace(" ", "") if spaceless else value
-        elif payload.DESCRIPTOR.fields_by_name[name].is_repeated:
-            yield from (one for one in value if isinstance(one, str))
-    for name, inner in plan.single:
+        if value:
+            found.append(value.replace(" ", "") if fields.spaceless else value)
+    for name in fields.lists:
+        found.extend(getattr(payload, name))
+    for name, inner in fields.single:
         if payload.HasField(name):
-            yield from _texts(getattr(payload, name), inner)
-    for name, inner in plan.repeated:
+            _collect(getattr(payload, name), inner, found)
+    for name, inner in fields.repeated:
         for item in getattr(payload, name):
-            yield from _texts(item, inner)
+            _collect(item, inner, found)

@@ -86,19 +86,14 @@ class Link(NamedTuple):
 class _Set:
     """The identifiers of one customer, while an event is applied."""
 
-    __slots__ = ("members", "unique")
+    __slots__ = ("customer", "members", "unique")
 
     def __init__(self, members: dict[bytes, tuple[int, str]]) -> None:
         self.members = members
         """Subject → (position it was first seen at, type)."""
         self.unique = {type_ for _, type_ in members.values() if type_ in UNIQUE_TYPES}
-
-    @property
-    def customer(self) -> bytes | None:
+        self.customer = min((first, subject) for subject, (first, _) in members.items())[1] if len(members) > 1 else None
         """Oldest pseudonym; None for a set of one."""
-        if len(self.members) < 2:
-            return None
-        return min(self.members, key=lambda subject: (self.members[subject][0], subject))
 
 
 class IdentitySets:

@@ -66,13 +66,13 @@ TABLE: Final = Table(
         "ended_time INTEGER",
         "broken_time INTEGER",
         "kept_evidence INTEGER NOT NULL",
-        "proof_event_id BLOB NOT NULL",
         "renegotiated_count INTEGER NOT NULL",
         "moved_by_us_count INTEGER NOT NULL",
         "told INTEGER NOT NULL",
         # MAX while undated, so that undated ones sort last.
         "due_time INTEGER NOT NULL",
         "partly_kept INTEGER NOT NULL",
+        "proof_event_id BLOB NOT NULL",
     ),
     indexes=("due_time, entity", "state, due_time, entity", "subject, due_time, entity", "request_id WHERE request_id <> ''"),
     scopes=("subject", "request_id"),
@@ -101,7 +101,7 @@ TARGET_TABLE: Final = Table(
 ORDER: Final = Order(("due_time", "entity"))
 
 _STATES: Final = tuple(value for value in State.values() if value)
-_PROMISE: Final = itemgetter(*map(PromiseState._fields.index, TABLE.names[:-2]))
+_PROMISE: Final = itemgetter(*map(PromiseState._fields.index, TABLE.names[:-3]))
 _TARGET: Final = itemgetter(*map(TargetState._fields.index, TARGET_TABLE.names))
 _GROUPS: Final[dict[int, Group]] = {
     PROMISE_BY_STATE: ("state", State.Name),
@@ -122,7 +122,13 @@ def _part(state: PromiseState) -> PromiseState:
 
 
 def _values(state: PromiseState) -> Values:
-    values: Values = (*_PROMISE(state), MAX if state.due_time is None else state.due_time, bool(state.partial_kept_event_ids))
+    keep = state.keep
+    values: Values = (
+        *_PROMISE(state),
+        MAX if state.due_time is None else state.due_time,
+        bool(state.partial_kept_event_ids),
+        keep.proof_event_id if keep is not None else b"",
+    )
     return values
 
 

@@ -66,12 +66,12 @@ class SearchIndex:
         new = [event for event in events if event.position > self._position]
         if not new:
             return
+        sealed = [event for event in new if event.parts is not None]
         rows = []
-        for event in new:
-            if event.parts is not None:
-                words = words_of(content.open_payload(event)[0])
-                if words:
-                    rows.append((event.position, words, token_of(event.subject)))
+        for event, (payload, _) in zip(sealed, content.open_payloads(sealed), strict=True):
+            words = words_of(payload)
+            if words:
+                rows.append((event.position, words, token_of(event.subject)))
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany("INSERT INTO text (rowid, words, subject) VALUES (?, ?, ?)", rows)

@@ -202,7 +202,7 @@ class FaultServer(LedgerServiceServicer, HandoffServiceServicer):
             return Appended(
                 event_id=event_id, position=found.position, stream=found.stream, revision=found.revision, duplicate=True
             )
-        keys = sorted(key for key in keys_of(EventGroup(events=[event])).changes if not key.startswith("event-"))
+        keys = sorted(key for key in keys_of([event]).changes if not key.startswith("event-"))
         stream = keys[0] if keys else f"own-{event_id}"
         revision = 1 + sum(one.stream == stream for one in self.events)
         recorded = RecordedEvent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,12 @@ TARGET_VARIABLE: Final = "TELLONCE_TARGET"
 TIME_PANEL: Final = "How far back"
 OUTPUT_PANEL: Final = "Output"
 CONNECTION_PANEL: Final = "Connection"
+
+
+def flag(*names: str, help: str, panel: str | None = None) -> Any:
+    """Return an option that is said or not: without the word `bool` in the help."""
+    return typer.Option(*names, metavar="", help=help, rich_help_panel=panel)
+
 
 TargetOption = Annotated[
     str,
@@ -46,16 +52,14 @@ BeforeOption = Annotated[
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", help="One JSON object for programs; with --follow one a line.", rich_help_panel=OUTPUT_PANEL),
+    flag("--json", help="One JSON object for programs; with --follow one a line.", panel=OUTPUT_PANEL),
 ]
-UtcOption = Annotated[
-    bool, typer.Option("--utc", help="Read and show times in UTC, not in this machine's zone.", rich_help_panel=OUTPUT_PANEL)
-]
+UtcOption = Annotated[bool, flag("--utc", help="Read and show times in UTC, not in this machine's zone.", panel=OUTPUT_PANEL)]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", "-n", min=1, metavar="ROWS", help="At most so many rows.", rich_help_panel=OUTPUT_PANEL)
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="All rows, without limit.", rich_help_panel=OUTPUT_PANEL)]
-FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Show changes as they are recorded, until Ctrl-C.")]
+AllOption = Annotated[bool, flag("--all", help="All rows, without limit.", panel=OUTPUT_PANEL)]
+FollowOption = Annotated[bool, flag("--follow", "-f", help="Show changes as they are recorded, until Ctrl-C.")]
 AfterOption = Annotated[
     int | None, typer.Option("--after", min=0, metavar="POSITION", help="With --follow: begin after this position, not now.")
 ]

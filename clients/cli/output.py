@@ -96,7 +96,7 @@ def print_read_at(read_at: ReadAt, *, utc: bool, shown: int | None = None, more:
 
 def remark(text: str) -> None:
     """Print a remark for the person who waits."""
-    side_console().print(Text(text, style="dim"))
+    side_console().print(Text(text, style="dim"), soft_wrap=True)
 
 
 def complain(text: str) -> None:

@@ -29,7 +29,9 @@ class CaseOrder:
         self._db.execute("PRAGMA synchronous = OFF")
         order = [f"order_{number}" for number in range(order_count)]
         self._db.execute("CREATE TABLE cases (name TEXT PRIMARY KEY, first_line INTEGER) WITHOUT ROWID")
-        self._db.execute(f"CREATE TABLE rows (line INTEGER PRIMARY KEY, name TEXT, {''.join(f'{one}, ' for one in order)}cells TEXT)")
+        self._db.execute(
+            f"CREATE TABLE rows (line INTEGER PRIMARY KEY, name TEXT, {''.join(f'{one}, ' for one in order)}cells TEXT)"
+        )
         self._insert = f"INSERT INTO rows VALUES (?, ?, {'?, ' * order_count}?)"
         self._select = (
             "SELECT rows.name, rows.line, rows.cells FROM rows JOIN cases ON cases.name = rows.name "

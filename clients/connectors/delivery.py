@@ -127,7 +127,10 @@ class Sending:
             try:
                 appended = future.result()
             except TellonceError as error:
-                if isinstance(error, UnavailableError | ClosedError | TokenError | NeedsUpgradeError) or error.reason in _CLIENT_FAULTS:
+                if (
+                    isinstance(error, UnavailableError | ClosedError | TokenError | NeedsUpgradeError)
+                    or error.reason in _CLIENT_FAULTS
+                ):
                     raise _interrupted(error) from error
                 reason, code = " ".join(filter(None, (str(error), CURES.get(error.reason)))), error.reason
         count_row(tally, outcome)

@@ -57,7 +57,19 @@ class ExpressionError(Exception):
 class Expression:
     """A compiled expression. Call it with the scope of a row. Raises ExpressionError."""
 
-    __slots__ = ("_compiled", "_constants", "_definitions", "_hits", "_kept", "_key", "_misses", "entry", "names", "type_name")
+    __slots__ = (
+        "_compiled",
+        "_constants",
+        "_definitions",
+        "_hits",
+        "_kept",
+        "_key",
+        "_misses",
+        "entry",
+        "just",
+        "names",
+        "type_name",
+    )
 
     def __init__(
         self,
@@ -72,6 +84,8 @@ class Expression:
         self.entry = entry
         self.type_name = type_name
         self.names = names
+        self.just = names[0] if names and entry.text.strip() == names[0] else ""
+        """The name it consists of: then there is nothing to evaluate."""
         self._compiled = compiled
         self._definitions = definitions
         self._constants = constants
@@ -90,6 +104,8 @@ class Expression:
         for definition in self._definitions:
             if definition.name not in scope:
                 scope[definition.name] = definition.expression(scope)
+        if self.just:
+            return scope[self.just]
         kept = self._kept
         if kept is None:
             return self._value(scope)
@@ -138,6 +154,8 @@ class Language:
         self._mistakes = mistakes
         self._variables: dict[str, Any] = {}
         self._definitions: dict[str, Definition] = {}
+        self.mistaken: set[str] = set()
+        """Names whose own mistakes are noted: whatever names them is not to blame."""
         self.named: set[str] = set()
         """Everything that compiled expressions name."""
         self._env: Any = None
@@ -174,7 +192,9 @@ class Language:
         if compiled is None:
             return None
         if compiled.return_type().name() != enum.name:
-            self._mistakes.add(entry, f"has to be one of {', '.join(names)}, without quotes, or choose between them by `? :` or a table")
+            self._mistakes.add(
+                entry, f"has to be one of {', '.join(names)}, without quotes, or choose between them by `? :` or a table"
+            )
             return None
         env = cel.NewEnv(
             variables={**self._variables, **dict.fromkeys(names, Type.STRING)},
@@ -222,6 +242,8 @@ class Language:
             compiled = env.compile(entry.text)
         except RuntimeError as error:
             faults = _FAULT.findall(str(error)) or [("1", "0", _STATUS.sub("", str(error)))]
+            if any(f"undeclared reference to '{name}'" in str(error) for name in self.mistaken):
+                return None
             for line, column, message in faults[:3]:
                 self._mistakes.add(entry, self._explained(message, int(column), more_names), entry.text_line + int(line) - 1)
             return None

@@ -35,7 +35,9 @@ def declarations(times: TimeReader, tables: Mapping[str, Mapping[str, str]], typ
         _function("known", (Type.BOOL, [text], known)),
         _function("code", (text, [text], code), (text, [text, text], prefixed_code)),
         _function("id", (text, [text, text], entity_id)),
-        _function("time", (moment, [text], times.instant), (moment, [text, text], times.instant), (moment, [text] * 3, times.instant)),
+        _function(
+            "time", (moment, [text], times.instant), (moment, [text, text], times.instant), (moment, [text] * 3, times.instant)
+        ),
         _function("local", (text, [text], times.local), (text, [text, text], times.local)),
         _function("find", (text, [text, text], find)),
         _function("pad", (text, [text, Type.INT, text], pad)),

@@ -55,7 +55,24 @@ RULE_KEYS: Final = ("rule", "when", "emit", *ENVELOPE_KEYS, "set")
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TAKEN: Final = frozenset(
-    (*NAMES, "row", "before", "memory", "first", "line", "true", "false", "null", "in", "has", "all", "exists", "exists_one", "map", "filter")
+    (
+        *NAMES,
+        "row",
+        "before",
+        "memory",
+        "first",
+        "line",
+        "true",
+        "false",
+        "null",
+        "in",
+        "has",
+        "all",
+        "exists",
+        "exists_one",
+        "map",
+        "filter",
+    )
     + ("size", "int", "uint", "double", "string", "bytes", "bool", "duration", "timestamp", "dyn", "type", "matches", "list")
 )
 
@@ -173,11 +190,15 @@ class _Parser:
     def _reader(self, top: dict[str, Entry]) -> None:
         found = self._fields(top.get("reader"), READER_KEYS)
         reader = self._mapping.reader
-        reader.format = self._checked(found.get("format"), "csv", ("csv", "jsonl", "xes").__contains__, "has to be csv, jsonl or xes")
+        reader.format = self._checked(
+            found.get("format"), "csv", ("csv", "jsonl", "xes").__contains__, "has to be csv, jsonl or xes"
+        )
         reader.member = self._checked(found.get("member"), "", bool, "has to be the name of a file inside the archive")
         reader.encoding = self._readable(found.get("encoding"), reader.encoding, codecs.lookup)
         tab = {"\\t": "\t", "tab": "\t"}
-        reader.delimiter = tab.get(delimiter := self._checked(found.get("delimiter"), ",", bool, "has to be one character"), delimiter)
+        reader.delimiter = tab.get(
+            delimiter := self._checked(found.get("delimiter"), ",", bool, "has to be one character"), delimiter
+        )
         if len(reader.delimiter) != 1:
             self._mistakes.add(found["delimiter"], "has to be one character, or tab")
         reader.quote = self._checked(found.get("quote"), '"', lambda text: len(text) < 2, 'has to be one character, or "" for none')
@@ -244,8 +265,10 @@ class _Parser:
         found = []
         for name, value in (self._map(entry) if entry is not None else {}).items():
             if _NAME.fullmatch(name) is None:
-                self._mistakes.add(value, f"the name of a {what} begins with a small letter and has small letters, digits and _ only")
-            elif name in _TAKEN or any(name in other for other in (self._mapping.tables, self._mapping.definitions)):
+                self._mistakes.add(
+                    value, f"the name of a {what} begins with a small letter and has small letters, digits and _ only"
+                )
+            elif what != "memory" and (name in _TAKEN or name in self._mapping.tables):
                 self._mistakes.add(value, f"the name {name} is taken: choose another one")
             else:
                 found.append((name, value))

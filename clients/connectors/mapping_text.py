@@ -76,7 +76,9 @@ def parse_mapping(text: str, mistakes: Mistakes) -> Entry:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise MappingError(mistakes.name, [Mistake(mark.line + 1 if mark else 1, "", f"this is no YAML: {error.problem}")]) from None
+        raise MappingError(
+            mistakes.name, [Mistake(mark.line + 1 if mark else 1, "", f"this is no YAML: {error.problem}")]
+        ) from None
     except yaml.YAMLError as error:
         raise MappingError(mistakes.name, [Mistake(1, "", f"this is no YAML: {error}")]) from None
     if node is None:

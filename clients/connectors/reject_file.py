@@ -26,7 +26,9 @@ class RejectFile:
         else:
             path.unlink(missing_ok=True)
 
-    def add(self, line: int, key: str, reason: str, row: Mapping[str, str], *, rule: str = "", place: str = "", code: str = "") -> None:
+    def add(
+        self, line: int, key: str, reason: str, row: Mapping[str, str], *, rule: str = "", place: str = "", code: str = ""
+    ) -> None:
         """Write a rejected row: where it is, why, and what it says. `code` is the ledger's reason, where the ledger refused it."""
         entry = {"line": line, "key": key, "reason": reason, "code": code, "rule": rule, "place": place, "row": dict(row)}
         content = json.dumps({name: value for name, value in entry.items() if value != ""}, ensure_ascii=False) + "\n"

@@ -106,14 +106,18 @@ class RowMapper:
         self._first_memory: list[tuple[str, Expression]] = []
         for name, (first, _) in mapping.memory.items():
             compiled = language.compile(first)
-            if compiled is not None:
+            if compiled is None:
+                language.mistaken.add(f"memory.{name}")
+            else:
                 if not compiled[0].constant:
                     self._mistakes.add(first, "may not depend on a row: it is the value before the first one")
                 self._first_memory.append((f"memory.{name}", compiled[0]))
                 language.declare([f"memory.{name}"], compiled[1])
         for name, entry in mapping.definitions.items():
             compiled = language.compile(entry)
-            if compiled is not None:
+            if compiled is None:
+                language.mistaken.add(name)
+            else:
                 language.define(name, *compiled)
         self._keys = self._all(mapping.key, KEY_TYPES)
         self._next_memory: list[tuple[str, Expression]] = []

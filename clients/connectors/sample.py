@@ -7,17 +7,16 @@ and end give the same events, byte for byte. Every history keeps to the life cyc
 from __future__ import annotations
 
 import heapq
-import json
 from bisect import bisect
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import accumulate
 from random import Random
-from typing import IO, Final
+from typing import Final
 
 from clients.connectors.sample_people import Person
 from clients.connectors.sample_plots import PLOTS
-from clients.connectors.sample_story import DAY, EPOCH, HOUR, MINUTE, Fields, Step, Story
+from clients.connectors.sample_story import DAY, EPOCH, HOUR, MINUTE, Step, Story
 from ledger.api.v1.event_pb2 import EventToAppend
 
 WINDOW_DAYS: Final = 90
@@ -52,38 +51,12 @@ def sample(size: int, seed: int, until: datetime, import_run: str = "") -> Itera
 
     `import_run` goes into every envelope: events as old as these are refused otherwise, unless the caller marks them late.
     """
-    for step in _steps(size, seed, until, import_run):
+    for step in stories_in_order(size, seed, until, import_run):
         yield [EventToAppend(**fields) for fields in step.events]
 
 
-def write_rows(file: IO[str], size: int, seed: int, until: datetime) -> Iterator[int]:
-    """Write the sample as JSON Lines, one row an event, as a source system might export it; yield the number of rows so far.
-
-    `tellonce import FILE --mapping sample` reads them. A row has `what` (the event's name), `at`, and the event's fields.
-    """
-    count = 0
-    for step in _steps(size, seed, until, ""):
-        for event in step.events:
-            file.write(json.dumps(_row(event), ensure_ascii=False, separators=(",", ":")) + "\n")
-            count += 1
-        yield count
-
-
-def _row(event: Fields) -> Fields:
-    envelope = event["envelope"]
-    ((what, payload),) = event["payload"].items()
-    time = envelope["occur_time"]
-    at = EPOCH + timedelta(seconds=time["seconds"], microseconds=time["nanos"] // 1000)
-    row: Fields = {"id": envelope["event_id"], "what": what, "at": at.isoformat(timespec="milliseconds")}
-    for key in ("channel", "department", "actor", "actor_kind", "correlation_id"):
-        if key in envelope:
-            row[key] = envelope[key]
-    row.update(payload)
-    return row
-
-
-def _steps(size: int, seed: int, until: datetime, import_run: str) -> Iterator[Step]:
-    """Merge the stories by time. Only the steps of the stories that still run are held."""
+def stories_in_order(size: int, seed: int, until: datetime, import_run: str = "") -> Iterator[Step]:
+    """Yield the sample's steps, oldest first: the stories merged by time. Only the stories that still run are held."""
     end = (until - EPOCH) // timedelta(microseconds=1)
     running: list[tuple[int, int, int, list[Step]]] = []
     for story in _stories(size, seed, end, import_run):
@@ -171,5 +144,3 @@ def _identify(story: Story, start: int, known: set[str]) -> None:
         unlinked = {"link_event_id": link, "unlink_reason": "WRONG_FROM_START"}
         story.tell("identity_unlinked", unlinked, "customer_service", at=start + HOUR)
     known.add(shown["type"])
-
-

@@ -17,7 +17,15 @@ UNIX: Final = "unix"
 UNIX_MS: Final = "unix_ms"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_NUMBERS: Final = {"Y": r"(\d{4})", "m": r"(\d{1,2})", "d": r"(\d{1,2})", "H": r"(\d{1,2})", "M": r"(\d{1,2})", "S": r"(\d{1,2})", "f": r"(\d{1,6})"}
+_NUMBERS: Final = {
+    "Y": r"(\d{4})",
+    "m": r"(\d{1,2})",
+    "d": r"(\d{1,2})",
+    "H": r"(\d{1,2})",
+    "M": r"(\d{1,2})",
+    "S": r"(\d{1,2})",
+    "f": r"(\d{1,6})",
+}
 _WORDS: Final = frozenset("abABpIyjz")
 """Directives that datetime.strptime reads for us: slower, and only where they are used."""
 _CLOCK: Final = frozenset("HISfp")
@@ -150,4 +158,3 @@ def directives(format: str) -> list[str]:
 def has_clock(format: str) -> bool:
     """True when times of the format have a time of day."""
     return format in (ISO, UNIX, UNIX_MS) or any(letter in _CLOCK for letter in directives(format))
-

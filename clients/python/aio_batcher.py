@@ -9,7 +9,7 @@ from typing import Any, overload
 from clients.python.core.appending import Piece, Result, not_sent
 from clients.python.core.batching import BatchCall, Batching, BatchPolicy, Item
 from clients.python.errors import ClosedError, InternalError, TellonceError
-from clients.python.events import group
+from clients.python.events import identified
 from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.ledger_service_pb2 import Appended, EventGroup
 
@@ -52,9 +52,7 @@ class AsyncBatcher:
             3
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        single = isinstance(item, EventToAppend)
-        built = group(item) if isinstance(item, EventToAppend) else item
-        waiting = Item(built, future, single=single, ordered=self._policy.ordered)
+        waiting = Item(identified(item), future, ordered=self._policy.ordered)
         if self._batching.full:
             async with self._changed:
                 await self._changed.wait_for(lambda: not self._batching.full or self._over)
@@ -119,7 +117,7 @@ class AsyncBatcher:
             task.add_done_callback(self._tasks.discard)
 
     async def _settle(self, call: BatchCall[asyncio.Future[Any]]) -> None:
-        piece = Piece([item.group for item in call.items], self._policy.lane, self._policy.timeout_seconds)
+        piece = Piece([item.what for item in call.items], self._policy.lane, self._policy.timeout_seconds)
         try:
             results = await self._send(piece)
         except asyncio.CancelledError:
@@ -145,4 +143,4 @@ def _resolve(item: Item[asyncio.Future[Any]], result: Result) -> None:
     if result.error is not None:
         item.future.set_exception(result.error)
     else:
-        item.future.set_result(result.appended[0] if item.single else list(result.appended))
+        item.future.set_result(result.appended[0] if isinstance(item.what, EventToAppend) else list(result.appended))

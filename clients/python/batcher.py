@@ -10,7 +10,7 @@ from typing import overload
 from clients.python.core.appending import Piece, Result, not_sent
 from clients.python.core.batching import BatchCall, Batching, BatchPolicy, Item
 from clients.python.errors import ClosedError, InternalError, TellonceError
-from clients.python.events import group
+from clients.python.events import identified
 from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.ledger_service_pb2 import Appended, EventGroup
 
@@ -67,9 +67,7 @@ class Batcher:
             3
         """
         future: Future[Appended] | Future[list[Appended]] = Future()
-        single = isinstance(item, EventToAppend)
-        built = group(item) if isinstance(item, EventToAppend) else item
-        waiting = Item(built, future, single=single, ordered=self._policy.ordered)
+        waiting = Item(identified(item), future, ordered=self._policy.ordered)
         with self._changed:
             # A callback of a future runs in a sending thread: if it waited for room, nobody might be left to make any.
             while self._batching.full and not self._over and current_thread() not in self._threads:
@@ -144,7 +142,7 @@ class Batcher:
             self._settle(call)
 
     def _settle(self, call: BatchCall[Future[list[Appended]] | Future[Appended]]) -> None:
-        piece = Piece([item.group for item in call.items], self._policy.lane, self._policy.timeout_seconds)
+        piece = Piece([item.what for item in call.items], self._policy.lane, self._policy.timeout_seconds)
         try:
             results = self._send(piece, self._stop)
         except Exception as error:
@@ -171,4 +169,4 @@ def _resolve(item: Item[Future[list[Appended]] | Future[Appended]], result: Resu
     if result.error is not None:
         future.set_exception(result.error)
     else:
-        future.set_result(result.appended[0] if item.single else list(result.appended))
+        future.set_result(result.appended[0] if isinstance(item.what, EventToAppend) else list(result.appended))

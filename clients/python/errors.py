@@ -155,10 +155,12 @@ BY_REASON: Final[dict[int, type[TellonceError]]] = {
     ErrorReason.STORE_READ_ONLY: UnavailableError,
     ErrorReason.SHUTTING_DOWN: UnavailableError,
     ErrorReason.VAULT_UNAVAILABLE: UnavailableError,
+    ErrorReason.DEADLINE_PASSED: UnavailableError,
     ErrorReason.OUTCOME_UNKNOWN: OutcomeUnknownError,
     ErrorReason.QUEUE_FULL: OverloadedError,
     ErrorReason.BULK_LANE_CLOSED: OverloadedError,
     ErrorReason.STREAMS_EXHAUSTED: OverloadedError,
+    ErrorReason.CALLS_EXHAUSTED: OverloadedError,
     ErrorReason.NEEDS_UPGRADE: NeedsUpgradeError,
     ErrorReason.INTERNAL_ERROR: InternalError,
 }

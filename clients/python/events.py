@@ -5,9 +5,10 @@ Does no input or output.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Final, Literal, TypeAlias
+from datetime import datetime
+from typing import Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import uuid_utils
@@ -67,13 +68,11 @@ def event(
         ...     channel="email", department="service", actor="s-17",
         ... )
     """
-    envelope = EventEnvelope()
+    envelope = EventEnvelope(event_id=new_id() if event_id is None else str(event_id))
     fill(
         envelope,
         {
-            "event_id": event_id if event_id is not None else new_id(),
-            # Left unset, the ledger would take its own time, another one at each attempt.
-            "occur_time": occur_time if occur_time is not None else datetime.now(UTC),
+            "occur_time": occur_time,
             "precision": precision,
             "channel": channel,
             "department": department,
@@ -88,6 +87,9 @@ def event(
             "causation_id": causation_id,
         },
     )
+    if occur_time is None:
+        # Left unset, the ledger would take its own time, another one at each attempt.
+        envelope.occur_time.FromMicroseconds(time.time_ns() // 1000)
     if isinstance(payload, Payload):
         return EventToAppend(envelope=envelope, payload=payload)
     name = _FIELDS.get(payload.DESCRIPTOR.full_name)
@@ -108,13 +110,25 @@ def group(*events: EventToAppend, expectations: ExpectationsLike = ()) -> EventG
     Example:
         >>> group(opened, offered, expectations={"request-4711": "new"})
     """
-    built = EventGroup(events=events, expectations=expectation_messages(expectations))
-    for one in built.events:
+    return identified(EventGroup(events=events, expectations=expectation_messages(expectations)))
+
+
+W = TypeVar("W", EventToAppend, EventGroup)
+
+
+def identified(what: W) -> W:
+    """Return an event or group whose events all have ids and times: itself, or a copy that got what it lacked."""
+    events = (what,) if isinstance(what, EventToAppend) else what.events
+    if all(one.envelope.event_id and one.envelope.HasField("occur_time") for one in events):
+        return what
+    copied = type(what)()
+    copied.CopyFrom(what)
+    for one in (copied,) if isinstance(copied, EventToAppend) else copied.events:
         if not one.envelope.event_id:
             one.envelope.event_id = new_id()
         if not one.envelope.HasField("occur_time"):
-            one.envelope.occur_time.FromDatetime(datetime.now(UTC))
-    return built
+            one.envelope.occur_time.FromMicroseconds(time.time_ns() // 1000)
+    return copied
 
 
 def expectation_messages(expectations: ExpectationsLike) -> list[StreamExpectation]:

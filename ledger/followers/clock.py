@@ -1,94 +1,109 @@
-"""The clock: writes what follows when time passes. promise-broken, handoff-expired, handoff-overdue; each exactly once.
+"""The clock: records what follows when time passes. promise-broken, handoff-expired, handoff-overdue; each exactly once.
 
-It looks in the views for dues that have passed and appends through the server, like any other caller, with the stream's revision
-that its judgement rests on: on a conflict it looks again. What it writes is a function of the stream alone, and its id is derived
-from topic, entity and the event that set the due: any number of clocks, on any number of nodes, write the same event once.
+It looks in the views for dues that have passed, judges each on its stream in the log, and appends through the server like any
+other caller, at the revision it judged: on a conflict it looks again. Nothing is derived for an import that is still open.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Final, NamedTuple
-from uuid import UUID
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
 
-from ledger.api.v1.core_pb2 import CLOCK
-from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
-from ledger.api.v1.handoff_pb2 import HandoffExpired, HandoffOverdue
-from ledger.api.v1.ledger_service_pb2 import AppendRequest, EventGroup, GroupResult, StreamExpectation
-from ledger.api.v1.ledger_service_pb2_grpc import LedgerServiceStub
-from ledger.api.v1.promise_pb2 import PromiseBroken
+from ledger.api.v1.errors_pb2 import INTERNAL_ERROR, REVISION_MISMATCH, ErrorReason
+from ledger.api.v1.ledger_service_pb2 import AppendRequest, GroupResult
 from ledger.catalogue import read_event
-from ledger.config import DataDirectory
-from ledger.policy.book import Policy
-from ledger.store.recorder import LogReader, StoreError
-from ledger.store.sqlite import open_reader
-from projections import due, imports
-from projections.due import DueItem, DueKind
+from ledger.followers.firing import Firing, firings
+from ledger.policy.book import Policy, PolicyBook
+from ledger.store.recorder import LogReader
+from projections import imports
+from projections.due import DueItem, due_items
 from projections.view import Read
-from projections.views_file import ViewsReader
 
-LOOK_SECONDS: Final = 0.5
-"""How often the clock looks. A due is recorded at most this much, and the recording allowance, after it passed."""
-BATCH_ITEMS: Final = 200
+ITEMS_MAX: Final = 2_000
+GROUPS_MAX: Final = 200
 SILENT_MICROS: Final = 3_600_000_000
 """An import that recorded nothing for so long counts as over (domain rule 8.5)."""
-CALL_SECONDS: Final = 30.0
 REST_SECONDS: Final = 60.0
-"""An item that was refused is left alone for so long: asking again at once would change nothing."""
+"""What was refused is left alone for so long: asking again at once would change nothing."""
 
 log = logging.getLogger("tellonce.clock")
 
 
-class Firing(NamedTuple):
-    """An event of the clock, and what it judged it on."""
-
-    item: DueItem
-    group: EventGroup
-
-
-def run_clock(data_dir: Path, ready: Callable[..., None]) -> None:
-    """Run the clock until the process is ended. It holds nothing that could be lost."""
-    data = DataDirectory(data_dir)
-    reader = open_reader(data.log)
-    views = ViewsReader(data.views)
-    with grpc.insecure_channel(f"unix:{data.grpc_socket}") as channel:
-        clock = Clock(reader, views, LedgerServiceStub(channel).Append)
-        ready()
-        while True:
-            try:
-                busy = clock.look(time.time_ns() // 1000)
-            except (StoreError, grpc.RpcError) as error:
-                log.warning("Nothing could be recorded, and is tried again: %s", describe(error))
-                busy = False
-            if not busy:
-                time.sleep(LOOK_SECONDS)
-
-
 class Clock:
-    """Finds dues that have passed and records them."""
+    """Finds dues that have passed, and records them."""
 
-    def __init__(self, reader: LogReader, views: ViewsReader, append: Callable[..., object]) -> None:
+    def __init__(self, reader: LogReader, append: Callable[[AppendRequest], Sequence[GroupResult]]) -> None:
         self._reader = reader
-        self._views = views
         self._append = append
-        self._allowance: int | None = None
-        self._resting: dict[bytes, float] = {}
+        self._resting: dict[str, float] = {}
+        """Until when an event id is left alone."""
 
-    def look(self, now: int) -> bool:
-        """Record what is due at `now` (microseconds UTC); True when there may be more at once."""
-        with self._views.snapshot() as snapshot:
-            read = snapshot.read(self._reader, evaluated=now)
-            if read.position == 0:
-                return False
-            candidates = due.due_items(read, now - self._recording_allowance(), BATCH_ITEMS, skip=self._at_rest())
-            items = [item for item in candidates if self._import_is_over(read, item, now)]
-            firings = list(self._judged(read, items))
-        if firings:
-            self._record(firings)
-        return len(candidates) == BATCH_ITEMS and bool(firings)
+    def look(self, read: Read, now: int) -> int:
+        """Record what is due at `now` (microseconds UTC) in this snapshot of the views; returns how many events were recorded.
+
+        Raises StoreError and grpc.RpcError as they come: the caller looks again later.
+        """
+        allowance = self._allowance()
+        items = due_items(read, now - allowance, ITEMS_MAX, [run for run in imports.open_runs(read) if not _silent(read, run, now)])
+        ready = [
+            firing
+            for firing in self._judged(read, items)
+            if max(firing.due, firing.due_record_time) + allowance <= now and not self._rests(firing)
+        ]
+        recorded = 0
+        for start in range(0, len(ready), GROUPS_MAX):
+            recorded += self._record(ready[start : start + GROUPS_MAX])
+        return recorded
+
+    def _judged(self, read: Read, items: Sequence[DueItem]) -> list[Firing]:
+        rows = self._reader.read_streams(sorted({item.stream for item in items}))
+        judged: list[Firing] = []
+        for item in items:
+            stored = rows[item.stream]
+            # The views know more than the stream (what other streams say), so they must have seen all of it.
+            if stored and stored[-1].position <= read.position:
+                judged.extend(firings([read_event(row.position, row.header) for row in stored], item.handoff_id)[:1])
+        return judged
+
+    def _record(self, ready: Sequence[Firing]) -> int:
+        results = self._append(AppendRequest(groups=[firing.group for firing in ready]))
+        recorded = 0
+        for firing, result in zip(ready, results, strict=True):
+            if result.HasField("error") and _reason(result) == REVISION_MISMATCH:
+                log.info("%s moved on and is looked at again", firing.group.expectations[0].stream)
+            elif result.HasField("error"):
+                event_id = firing.group.events[0].envelope.event_id
+                self._resting[event_id] = time.monotonic() + REST_SECONDS
+                log.info(
+                    "%s was refused and is looked at again later: %s", firing.group.expectations[0].stream, result.error.message
+                )
+            else:
+                recorded += not result.appended[0].duplicate
+        return recorded
+
+    def _rests(self, firing: Firing) -> bool:
+        event_id = firing.group.events[0].envelope.event_id
+        until = self._resting.get(event_id)
+        if until is not None and time.monotonic() >= until:
+            del self._resting[event_id]
+            return False
+        return until is not None
+
+    def _allowance(self) -> int:
+        governing = [read_event(row.position, row.header) for row in self._reader.read_governing()]
+        latest = PolicyBook(Policy.of(event) for event in governing if event.topic == "policy-published").latest
+        return latest.recording_allowance if latest is not None else 0
+
+
+def _reason(result: GroupResult) -> ErrorReason.ValueType:
+    info = ErrorInfo()
+    return next((ErrorReason.Value(info.reason) for detail in result.error.details if detail.Unpack(info)), INTERNAL_ERROR)
+
+
+def _silent(read: Read, run: str, now: int) -> bool:
+    found = imports.state(read, run)
+    return found is not None and found.last_record_time + SILENT_MICROS < now

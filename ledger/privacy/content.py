@@ -14,7 +14,7 @@ from ledger.api.v1.event_pb2 import (
     EventEnvelope,
     RecordedEvent,
 )
-from ledger.catalogue import BY_TOPIC, put_back
+from ledger.catalogue import BY_TOPIC, put_back_bytes
 from ledger.event import Event
 from ledger.internal.v1.stored_pb2 import SealedParts
 from ledger.privacy.sealing import SealBrokenError, SubjectKey, open_part
@@ -85,7 +85,7 @@ class ContentReader:
             if number >= len(stored):
                 raise SealBrokenError(f"Part {number} of event {event.event_id.hex()} is missing, and its subject is not erased.")
             content = open_part(key, self._ledger_id, event.event_id, number, part, stored[number])
-            put_back(payload, type(payload).FromString(content))
+            put_back_bytes(payload, content)
         return payload, state
 
     def _recorded(self, event: Event, keys: Mapping[bytes, SubjectKey]) -> RecordedEvent:

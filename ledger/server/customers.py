@@ -1,4 +1,4 @@
-"""From the customer that a caller names to the subject that views know.
+"""From the customer that a caller names to the subjects that views know.
 
 An identifier that nothing recorded up to the position asked has named is nobody, also where the vault has come to know it since:
 the same question as of the same position has the same answer for ever.
@@ -6,12 +6,12 @@ the same question as of the same position has the same answer for ever.
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from ledger.api.v1.customer_pb2 import CustomerReference
 from ledger.api.v1.handoff_service_pb2 import HandoffFilter
-from ledger.api.v1.history_service_pb2 import ContactFilter
+from ledger.api.v1.history_service_pb2 import ContactFilter, SearchHistoryRequest
 from ledger.api.v1.promise_service_pb2 import PromiseFilter
 from ledger.api.v1.request_service_pb2 import RequestFilter
 from ledger.intake.identifier import normalise
@@ -19,10 +19,8 @@ from ledger.privacy.vault import Vault
 from projections import identities
 from projections.view import Read
 
-NOBODY: Final = UUID(int=0)
-"""A pseudonym that no subject has."""
-
-Filter = TypeVar("Filter", HandoffFilter, PromiseFilter, RequestFilter, ContactFilter)
+NOBODY: Final = [UUID(int=0).bytes]
+"""Subjects of an identifier that is nobody's: a pseudonym that no subject has."""
 
 
 class Customers:
@@ -32,8 +30,8 @@ class Customers:
         self._vault = vault
         self._default_region = default_region
 
-    def subject_of(self, read: Read, reference: CustomerReference) -> bytes | None:
-        """Return the subject; None for an identifier that is nobody's. Raises LedgerError (IDENTIFIER_INVALID)."""
+    def subject(self, read: Read, reference: CustomerReference) -> bytes | None:
+        """Return a subject of the customer; None for an identifier that is nobody's. Raises LedgerError (IDENTIFIER_INVALID)."""
         if reference.HasField("customer_id"):
             return UUID(reference.customer_id).bytes
         identifier = reference.identifier
@@ -42,12 +40,13 @@ class Customers:
             return None
         return subject
 
-    def in_filter(self, read: Read, wanted: Filter) -> Filter:
-        """Return the filter with its customer named as views know it."""
-        if not wanted.HasField("customer") or wanted.customer.HasField("customer_id"):
-            return wanted
-        subject = self.subject_of(read, wanted.customer)
-        resolved = type(wanted)()
-        resolved.CopyFrom(wanted)
-        resolved.customer.customer_id = str(NOBODY if subject is None else UUID(bytes=subject))
-        return resolved
+    def subjects(self, read: Read, reference: CustomerReference) -> list[bytes]:
+        """Return all subjects of the customer, oldest first. Raises LedgerError (IDENTIFIER_INVALID)."""
+        subject = self.subject(read, reference)
+        return NOBODY if subject is None else identities.members(read, subject)
+
+    def asked(
+        self, read: Read, question: HandoffFilter | PromiseFilter | RequestFilter | ContactFilter | SearchHistoryRequest
+    ) -> list[bytes] | None:
+        """Return the subjects of the customer that a question is about; None when it is about anybody."""
+        return self.subjects(read, question.customer) if question.HasField("customer") else None

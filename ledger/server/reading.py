@@ -81,7 +81,7 @@ class Reading:
         snapshots: Snapshots,
         views: Waiting,
         search: Waiting,
-        head: Callable[[], int],
+        head: Waiting,
         now: Callable[[], int],
         threads: Executor,
         view_version: int,
@@ -127,7 +127,7 @@ class Reading:
 
     async def watch(self, request: Any, response: type[Response], changes: Changes) -> AsyncIterator[Response]:
         """Answer a question with every change from a position on, for ever. Raises LedgerError."""
-        head = self._head()
+        head = self._head.look()
         start = start_of(request.after_position if request.HasField("after_position") else None, head)
         loop = asyncio.get_running_loop()
 
@@ -145,13 +145,16 @@ class Reading:
     # Where
 
     async def _place(self, request: Any) -> Place:
-        """Resolve `consistency` and `as_of`. A known position is waited for alone: nothing newer would be seen."""
-        head = self._head()
+        """Resolve `consistency` and `as_of`. A known position is waited for alone: nothing newer would be seen.
+
+        What the event loop knows of the head is enough for `latest`: it hears of every commit before it acknowledges it.
+        """
+        head = self._head.reached
         level = request.consistency.WhichOneof("level")
         wanted = 0 if level == "any" else head
         if level == "at_least":
             wanted = read_token(self._branch, request.consistency.at_least)
-            check_within(wanted, head)
+            self._check_within(wanted)
         if not request.DESCRIPTOR.fields_by_name.get("as_of") or not request.HasField("as_of"):
             return Place(wanted, None, None, None)
         as_of = request.as_of
@@ -159,7 +162,7 @@ class Reading:
         which = as_of.WhichOneof("known")
         if which == "position":
             wanted = known = as_of.position
-            check_within(known, head)
+            self._check_within(known)
         elif which == "record_time":
             evaluated = micros(as_of.record_time)
             loop = asyncio.get_running_loop()
@@ -173,9 +176,13 @@ class Reading:
     def _continued(self, page_token: str, digest: bytes) -> Place:
         """Return the place that the first page pinned."""
         cursor = read_page_token(self._branch, page_token, digest)
-        check_within(cursor.known_position, self._head())
+        self._check_within(cursor.known_position)
         before = cursor.occurred_before_micros if cursor.HasField("occurred_before_micros") else None
         return Place(cursor.known_position, cursor.known_position, before, cursor.evaluated_time_micros, read_keys(cursor.after))
+
+    def _check_within(self, position: int) -> None:
+        if position > self._head.reached:
+            check_within(position, self._head.look())
 
     def _page_token(self, read: Read, digest: bytes, after: Sequence[Any]) -> str:
         return write_page_token(

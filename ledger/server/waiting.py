@@ -31,7 +31,10 @@ class Waiting:
 
     def look(self) -> int:
         """Look where it stands, wake those who waited for that, and return it."""
-        position = self._position()
+        return self.stands_at(self._position())
+
+    def stands_at(self, position: int) -> int:
+        """Take word of where it stands, which saves a look; wake those who waited for that, and return it."""
         if position != self.reached:
             self.reached = position
             for listener in self.on_move:

@@ -288,6 +288,41 @@ def test_a_verdict_foretells_what_the_fold_will_make_of_the_event(family: str, d
     ]
 
 
+@families
+@given(data=st.data())
+def test_when_it_was_recorded_changes_nothing_but_what_says_so(family: str, data: st.DataObject) -> None:
+    events = data.draw(histories(family, size=20))
+    later = [
+        event(one.payload, **_placed(one), record=one.record + 1 + data.draw(st.integers(0, 60)) * 3_600_000_000) for one in events
+    ]
+
+    states = [fold(FAMILIES[family], listed, STREAMS[family]).state for listed in (events, later)]
+
+    assert _without_record_times(states[0]) == _without_record_times(states[1])
+
+
+def _placed(one: Event) -> dict[str, Any]:
+    header = one.header
+    return {
+        "position": one.position,
+        "name": f"event {one.position}",
+        "occur": one.occur,
+        "precision": header.precision,
+        "record_late": header.record_late,
+        "held_back": header.held_back,
+    }
+
+
+def _without_record_times(state: Any) -> Any:
+    """Blank what is about recording by its meaning: when a due or a keep was recorded, and the evidence that rests on it."""
+    if isinstance(state, dict):
+        return {key: _without_record_times(value) for key, value in state.items()}
+    if not hasattr(state, "_asdict"):
+        return state
+    blank = {"due_record_time", "terms_record_time", "record_time", "kept_evidence"}
+    return {key: _without_record_times(value) for key, value in state._asdict().items() if key not in blank}
+
+
 @given(events=histories("request", size=25))
 def test_at_most_one_pending_handoff_moves_the_ownership_and_nothing_ended_over_one(events: list[Event]) -> None:
     for _, _, state, _ in steps(FAMILIES["request"], events, "request-r-1"):

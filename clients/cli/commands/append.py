@@ -28,7 +28,7 @@ EXAMPLES: Final = (
     "tellonce append --topic contact-received --set contact_id=c-1 --set reason=delivery",
     "tellonce append --topic contact-received --set contact_id=c-2 --set reason=delivery "
     "--set customer=email:a@example.org --channel email --department support",
-    "tellonce append --topic promise-made --set promise_id=p-1 --set kind=call_back --set contact_id=c-2 --set due.local=2027-03-28",
+    "tellonce append --topic promise-made --set promise_id=p-1 --set kind=call_back --set due.local=2027-03-28",
     "tellonce append --topic handoff-accepted --set request_id=r-1 --set handoff_id=h-1 --department shipping "
     "--expect request-r-1=exists",
     "tellonce append events.jsonl",
@@ -40,7 +40,7 @@ def append(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]", help="Events as JSON: one, a list, or one a line (messages EventToAppend). - reads standard input."
+            metavar="FILE", help="Events as JSON: one, a list, or one a line (messages EventToAppend). - reads standard input."
         ),
     ] = None,
     topic: Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="What happened, such as contact-received.")] = None,
@@ -55,9 +55,9 @@ def append(
     actor: Annotated[str | None, typer.Option("--actor", metavar="CODE", help="Staff code or program, never a name.")] = None,
     actor_kind: Annotated[str | None, typer.Option("--actor-kind", metavar="KIND", help="human, bot, automation, partner.")] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="CODE", help="Source system.")] = None,
-    late: Annotated[bool, typer.Option("--late", help="Recorded late on purpose: it may lie back as far as it does.")] = False,
+    late: Annotated[bool, options.flag("--late", help="Recorded late on purpose: it may lie back as far as it does.")] = False,
     supervisor: Annotated[
-        bool, typer.Option("--supervisor", help="A supervisor acts: moves of other departments are allowed.")
+        bool, options.flag("--supervisor", help="A supervisor acts: moves of other departments are allowed.")
     ] = False,
     correlation: Annotated[str | None, typer.Option("--correlation", metavar="ID", help="What it belongs to.")] = None,
     causation: Annotated[str | None, typer.Option("--causation", metavar="UUID", help="Event that caused it.")] = None,
@@ -65,7 +65,7 @@ def append(
         list[str] | None,
         typer.Option("--expect", metavar="STREAM=STATE", help="Only if the stream is at this revision, or new, or exists."),
     ] = None,
-    together: Annotated[bool, typer.Option("--together", help="All events of the file, or none.")] = False,
+    together: Annotated[bool, options.flag("--together", help="All events of the file, or none.")] = False,
     json: options.JsonOption = False,
     utc: options.UtcOption = False,
     target: options.TargetOption = options.DEFAULT_TARGET,

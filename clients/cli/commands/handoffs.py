@@ -69,7 +69,7 @@ def handoffs(
     state: Annotated[
         list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these states: {choices(STATES, PENDING)}.")
     ] = None,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Only open ones of which a term has passed.")] = False,
+    overdue: Annotated[bool, options.flag("--overdue", help="Only open ones of which a term has passed.")] = False,
     customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
     count: Annotated[list[str] | None, typer.Option("--count", metavar="GROUP", help=f"Count by {', '.join(GROUPS)}.")] = None,
     following: options.FollowOption = False,

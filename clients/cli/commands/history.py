@@ -30,7 +30,7 @@ EXAMPLES: Final = (
 
 
 def history(
-    customer: Annotated[str | None, typer.Argument(metavar="[CUSTOMER]", help=options.CUSTOMER_HELP, show_default=False)] = None,
+    customer: Annotated[str | None, typer.Argument(metavar="CUSTOMER", help=options.CUSTOMER_HELP, show_default=False)] = None,
     search: Annotated[
         str | None,
         typer.Option("--search", metavar="WORDS", help="Only what holds all these words; word* finds beginnings."),
@@ -40,8 +40,8 @@ def history(
     topic: Annotated[list[str] | None, typer.Option("--topic", metavar="TOPIC", help="Of this kind, such as promise-made.")] = None,
     stream: Annotated[str | None, typer.Option("--stream", metavar="STREAM", help="Only this, such as request-4711.")] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only what occurred at that time or later.")] = None,
-    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Oldest first instead of newest first.")] = False,
-    contacts: Annotated[bool, typer.Option("--contacts", help="Contacts instead of events, of everybody if need be.")] = False,
+    oldest_first: Annotated[bool, options.flag("--oldest-first", help="Oldest first instead of newest first.")] = False,
+    contacts: Annotated[bool, options.flag("--contacts", help="Contacts instead of events, of everybody if need be.")] = False,
     following: options.FollowOption = False,
     after: options.AfterOption = None,
     as_of: options.AsOfOption = None,

@@ -36,13 +36,11 @@ def import_(
     mapping: Annotated[
         str,
         typer.Option(
-            "--mapping", "-m", metavar="MAPPING", help="How rows become events: a YAML file, or the name of a shipped one."
+            "--mapping", "-m", metavar="MAPPING", help="A YAML file that says how rows become events, or the name of a shipped one."
         ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Map and check every row, send nothing: no ledger is needed.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after the rows that an import of the same file has done.")
-    ] = False,
+    dry_run: Annotated[bool, options.flag("--dry-run", help="Map and check every row, send nothing.")] = False,
+    resume: Annotated[bool, options.flag("--resume", help="Go on where an import of the same file stopped.")] = False,
     rejects: Annotated[
         Path | None, typer.Option("--rejects", metavar="FILE", help="Where rejected rows go. Default: FILE.rejects.jsonl, here.")
     ] = None,

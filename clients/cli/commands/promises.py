@@ -65,9 +65,9 @@ def promises(
     state: Annotated[
         list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these states: {choices(STATES)}.")
     ] = None,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Only open ones whose due has passed.")] = False,
+    overdue: Annotated[bool, options.flag("--overdue", help="Only open ones whose due has passed.")] = False,
     due_before: Annotated[str | None, typer.Option("--due-before", metavar="TIME", help="Only those due before this time.")] = None,
-    undated: Annotated[bool, typer.Option("--undated", help="Only those without a date.")] = False,
+    undated: Annotated[bool, options.flag("--undated", help="Only those without a date.")] = False,
     department: Annotated[
         list[str] | None, typer.Option("--department", "-d", metavar="CODE", help="Only those this department answers for.")
     ] = None,
@@ -76,7 +76,7 @@ def promises(
     request: Annotated[str | None, typer.Option("--request", metavar="REQUEST", help="Only those of this request.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
     targets: Annotated[
-        bool, typer.Option("--targets", help="Response targets instead: contacts that have to be answered in time.")
+        bool, options.flag("--targets", help="Response targets instead: contacts that have to be answered in time.")
     ] = False,
     count: Annotated[list[str] | None, typer.Option("--count", metavar="GROUP", help=f"Count by {', '.join(GROUPS)}.")] = None,
     following: options.FollowOption = False,

@@ -49,7 +49,7 @@ def replay(
     event: Annotated[
         str | None, typer.Option("--event", metavar="ID|POSITION", help="One event with all that is recorded of it.")
     ] = None,
-    step: Annotated[bool, typer.Option("--step", help="Wait for Enter after each event; q ends.")] = False,
+    step: Annotated[bool, options.flag("--step", help="Wait for Enter after each event; q ends.")] = False,
     following: options.FollowOption = False,
     after: options.AfterOption = None,
     as_of: options.AsOfOption = None,

@@ -46,9 +46,9 @@ def requests(
     state: Annotated[
         list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these states: {choices(STATES)}.")
     ] = None,
-    open: Annotated[bool, typer.Option("--open", help="Only those somebody has to act on: open or waiting.")] = False,
-    orphaned: Annotated[bool, typer.Option("--orphaned", help="Only open ones that no department answers for.")] = False,
-    reopened: Annotated[bool, typer.Option("--reopened", help="Only those that were reopened.")] = False,
+    open: Annotated[bool, options.flag("--open", help="Only those somebody has to act on: open or waiting.")] = False,
+    orphaned: Annotated[bool, options.flag("--orphaned", help="Only open ones that no department answers for.")] = False,
+    reopened: Annotated[bool, options.flag("--reopened", help="Only those that were reopened.")] = False,
     department: Annotated[
         list[str] | None, typer.Option("--department", "-d", metavar="CODE", help="Only those this department answers for.")
     ] = None,

@@ -11,7 +11,7 @@ import typer
 from clients.cli import options
 from clients.cli.commands.progress import progress_bar
 from clients.cli.output import remark
-from clients.connectors import sample as generator
+from clients.connectors.sample_rows import write_rows
 
 SIZE: Final = 3_000
 SEED: Final = 1
@@ -45,7 +45,7 @@ def write_sample(file: Path, size: int, seed: int, until: datetime) -> int:
     count = 0
     try:
         with file.open("w", encoding="utf-8") as lines, progress_bar("Writing the sample", size, "events") as update:
-            for count in generator.write_rows(lines, size, seed, until):
+            for count in write_rows(lines, size, seed, until):
                 update(count)
     except OSError as error:
         raise options.usage("FILE", f"{file} cannot be written: {error.strerror}.") from None

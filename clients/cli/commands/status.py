@@ -36,15 +36,15 @@ EXAMPLES: Final = (
 
 
 def status(
-    quality: Annotated[bool, typer.Option("--quality", help="What does not fit: irregular, overtaken, held back, …")] = False,
+    quality: Annotated[bool, options.flag("--quality", help="What does not fit: irregular, overtaken, held back, …")] = False,
     kind: Annotated[
         str | None, typer.Option("--kind", metavar="KIND", help=f"With --quality, only this: {', '.join(words(KINDS))}.")
     ] = None,
     contacts: Annotated[
         list[str] | None, typer.Option("--contacts", metavar="GROUP", help=f"Contacts, counted by {', '.join(CONTACT_GROUPS)}.")
     ] = None,
-    duplicates: Annotated[bool, typer.Option("--duplicates", help="Links that join nobody, for a person to look at.")] = False,
-    digests: Annotated[bool, typer.Option("--digests", help="Digests of log and views, equal on every node.")] = False,
+    duplicates: Annotated[bool, options.flag("--duplicates", help="Links that join nobody, for a person to look at.")] = False,
+    digests: Annotated[bool, options.flag("--digests", help="Digests of log and views, equal on every node.")] = False,
     at: Annotated[
         int | None,
         typer.Option("--at", min=0, metavar="POSITION", help="With --digests: a multiple of 1024. Default: the last."),

@@ -13,6 +13,7 @@ from clients.python.core.arguments import invalid
 from clients.python.core.calls import Call, Rpc
 from clients.python.core.faults import Fault, fault_of_status
 from clients.python.errors import InvalidError, TellonceError, UnavailableError
+from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.ledger_service_pb2 import Appended, AppendRequest, AppendResponse, EventGroup, Lane
 
 APPEND: Final = Rpc("LedgerService", "Append", AppendRequest, AppendResponse)
@@ -58,16 +59,21 @@ class Again(Exception):  # noqa: N818 - not an error: a sign to send the rest on
 
 
 class Piece:
-    """One call of Append, and what has become of its groups so far.
+    """One call of Append, and what has become of its groups so far. A single event is a group of its own.
 
     `call` asks for the groups that have no result yet: it shrinks when an answer settles some of them only.
     """
 
-    def __init__(self, groups: Sequence[EventGroup], lane: LaneLike, timeout_seconds: float | None = None) -> None:
+    def __init__(self, groups: Sequence[EventToAppend | EventGroup], lane: LaneLike, timeout_seconds: float | None = None) -> None:
         self.group_count = len(groups)
         if lane not in LANES:
             raise invalid("lane", f"{lane} is not one of {', '.join(LANES)}")
-        self._request = AppendRequest(groups=groups, lane=LANES[lane])
+        self._request = AppendRequest(lane=LANES[lane])
+        for one in groups:
+            if isinstance(one, EventToAppend):
+                self._request.groups.add().events.append(one)
+            else:
+                self._request.groups.append(one)
         self.call = Call(APPEND, self._request, self._take, timeout_seconds=timeout_seconds, appends=True)
         self.failed: TellonceError | None = None
         """Why the whole call failed for good, if it did."""
@@ -126,17 +132,24 @@ def pieces(groups: Iterable[EventGroup], lane: LaneLike, timeout_seconds: float 
         yield Piece(taken, lane, timeout_seconds)
 
 
-def group_bytes(group: EventGroup) -> int:
-    """Return the bytes a group takes in a call: its own, its tag and its length."""
-    return group.ByteSize() + 5
+def group_bytes(group: EventToAppend | EventGroup) -> int:
+    """Return the bytes a group takes in a call: its own, and its tags and lengths at most."""
+    return group.ByteSize() + 10
 
 
-def check_size(group: EventGroup) -> None:
-    """Refuse a group that no call can hold: it is atomic, so nobody may cut it."""
-    for what, is_count, most in (("events", len(group.events), EVENTS_MAX), ("bytes", group_bytes(group), BYTES_MAX)):
-        if is_count > most:
-            raise InvalidError(
-                "APPEND_TOO_LARGE",
-                f"A group of {is_count} {what} is more than a call can hold ({most}), and nobody may cut it: make smaller ones.",
-                {what: str(is_count), f"{what}_max": str(most)},
-            )
+def check_size(group: EventToAppend | EventGroup) -> int:
+    """Return how many events a group has. Refuse one that no call can hold: it is atomic, so nobody may cut it."""
+    event_count = 1 if isinstance(group, EventToAppend) else len(group.events)
+    if event_count > EVENTS_MAX:
+        raise _too_large("events", event_count, EVENTS_MAX)
+    if (size := group_bytes(group)) > BYTES_MAX:
+        raise _too_large("bytes", size, BYTES_MAX)
+    return event_count
+
+
+def _too_large(what: str, found: int, most: int) -> InvalidError:
+    return InvalidError(
+        "APPEND_TOO_LARGE",
+        f"A group of {found} {what} is more than a call can hold ({most}), and nobody may cut it: make smaller ones.",
+        {what: str(found), f"{what}_max": str(most)},
+    )

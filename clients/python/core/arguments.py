@@ -151,12 +151,13 @@ def enum_number(enum: EnumDescriptor, value: EnumLike, field: str) -> int:
 
 def fill(message: Message, values: Mapping[str, Any]) -> None:
     """Set fields of `message` from plain values; None leaves a field unset, and so does False where only True may be said."""
+    fields = message.DESCRIPTOR.fields_by_name
     for name, value in values.items():
-        field = message.DESCRIPTOR.fields_by_name.get(name)
-        if field is None:
-            raise TypeError(f"There is no argument {name!r}; known are {', '.join(sorted(message.DESCRIPTOR.fields_by_name))}.")
+        if name not in fields:
+            raise TypeError(f"There is no argument {name!r}; known are {', '.join(sorted(fields))}.")
         if value is None or value is False:
             continue
+        field = fields[name]
         if field.is_repeated:
             items = [value] if isinstance(value, str | int) else value
             getattr(message, name).extend(_converted(field, item) for item in items)

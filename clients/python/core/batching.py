@@ -19,10 +19,11 @@ from typing import Generic, TypedDict, TypeVar
 
 from clients.python.core.appending import BYTES_MAX, LaneLike, check_size, group_bytes
 from clients.python.core.ordering import Keys, keys_of
+from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.ledger_service_pb2 import EventGroup
 
 F = TypeVar("F")
-_NO_KEYS = Keys(frozenset(), frozenset())
+_NO_KEYS = Keys([], [])
 
 
 class BatchOptions(TypedDict, total=False):
@@ -54,18 +55,18 @@ class BatchPolicy:
 
 
 class Item(Generic[F]):
-    """A group that waits, and the future that tells what became of it."""
+    """An event or a group that waits, and the future that tells what became of it."""
 
-    __slots__ = ("event_count", "future", "group", "keys", "single", "size")
+    __slots__ = ("event_count", "future", "keys", "size", "what")
 
-    def __init__(self, group: EventGroup, future: F, *, single: bool, ordered: bool) -> None:
-        check_size(group)
-        self.group = group
+    def __init__(self, what: EventToAppend | EventGroup, future: F, *, ordered: bool) -> None:
+        self.event_count = check_size(what)
+        self.size = group_bytes(what)
+        self.what = what
         self.future = future
-        self.single = single
-        self.event_count = len(group.events)
-        self.size = group_bytes(group)
-        self.keys = keys_of(group) if ordered else _NO_KEYS
+        self.keys = _NO_KEYS
+        if ordered:
+            self.keys = keys_of((what,)) if isinstance(what, EventToAppend) else keys_of(what.events, what.expectations)
 
 
 class BatchCall(Generic[F]):
@@ -79,6 +80,7 @@ class BatchCall(Generic[F]):
         self.size = 0
         self.changes: set[str] = set()
         self.touches: set[str] = set()
+        """What the items change or refer to."""
 
     def add(self, item: Item[F]) -> None:
         """Take an item in."""
@@ -89,12 +91,13 @@ class BatchCall(Generic[F]):
 
     def block(self, keys: Keys) -> None:
         """Let nothing pass that conflicts with these keys."""
-        self.changes |= keys.changes
-        self.touches |= keys.touches
+        self.changes.update(keys.changes)
+        self.touches.update(keys.changes)
+        self.touches.update(keys.refers)
 
     def conflicts(self, keys: Keys) -> bool:
         """True when an item with these keys must not overtake this call."""
-        return not (keys.changes.isdisjoint(self.touches) and keys.touches.isdisjoint(self.changes))
+        return not (self.touches.isdisjoint(keys.changes) and self.changes.isdisjoint(keys.refers))
 
 
 class Batching(Generic[F]):

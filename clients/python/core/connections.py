@@ -15,6 +15,9 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.use_local_subchannel_pool", 1),
     # A page of 500 rows with long bodies is larger than gRPC's 4 MiB.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # A connection that died silently is found out by asking; the ledger allows it twice as often.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     # A restarted server is found within a second; by default gRPC waits up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),

@@ -14,7 +14,7 @@ from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from clients.python.errors import BY_REASON, BY_STATUS, InternalError, OutcomeUnknownError, TellonceError, Violation
+from clients.python.errors import BY_REASON, BY_STATUS, InternalError, TellonceError, Violation
 from ledger.api.v1 import errors_pb2, options_pb2
 from ledger.api.v1.errors_pb2 import ErrorReason
 
@@ -28,9 +28,12 @@ _TRANSPORT: Final = frozenset({"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"})
 _PASSING: Final[frozenset[str]] = frozenset(
     value.name
     for value in errors_pb2.DESCRIPTOR.enum_types_by_name["ErrorReason"].values
-    if value.GetOptions().Extensions[options_pb2.grpc_status] in ("UNAVAILABLE", "RESOURCE_EXHAUSTED")
+    if value.GetOptions().Extensions[options_pb2.grpc_status] in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
 )
 """Reasons that pass by themselves."""
+
+_OPEN: Final = frozenset({"OUTCOME_UNKNOWN", "DEADLINE_PASSED"})
+"""Reasons that leave open whether an append was recorded."""
 
 _BY_NAME: Final = {name: BY_REASON[number] for name, number in ErrorReason.items() if number in BY_REASON}
 
@@ -79,7 +82,7 @@ def fault_of_status(status: Status) -> Fault:
     # A reason this client does not know passes by itself if its status says so. Without any delay a RESOURCE_EXHAUSTED may as
     # well be a message that is too large: sending that again helps nobody.
     passing = reason in _PASSING or _code_name(status.code) == "UNAVAILABLE" or (retry_after is not None)
-    return Fault(error, passing=passing, unknown=kind is OutcomeUnknownError)
+    return Fault(error, passing=passing, unknown=reason in _OPEN)
 
 
 def _details(status: Status) -> tuple[Any, Any, Any | None]:

@@ -17,94 +17,95 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final, NamedTuple
 
-from google.protobuf.descriptor import Descriptor
-
 from ledger.api.v1 import options_pb2
 from ledger.api.v1.core_pb2 import Identifier
-from ledger.api.v1.event_pb2 import EventToAppend
-from ledger.api.v1.ledger_service_pb2 import EventGroup
+from ledger.api.v1.event_pb2 import EventToAppend, Payload
+from ledger.api.v1.ledger_service_pb2 import StreamExpectation
 
 _ENTITY: Final = re.compile(r"(?:.*_)?(contact|request|promise)_ids?")
 _EVENT: Final = re.compile(r".*_event_id")
 _OTHER: Final = {"in_reply_to": "contact", "reply_to": "contact", "run_id": "import"}
 _PLACE: Final = re.compile(r"\{(\w+)\}")
-_TARGET: Final = "promise-response-"
+_TARGET: Final = "response-"
 """Response targets are named like promises, and live in the stream of their contact."""
 
 
 class Keys(NamedTuple):
-    """What a group of events changes, and what else it refers to."""
+    """What a group of events changes, and what it refers to; the two may overlap."""
 
-    changes: frozenset[str]
-    touches: frozenset[str]
-    """All it names, what it changes included."""
+    changes: list[str]
+    refers: list[str]
 
 
 class _Shape(NamedTuple):
     """How the keys of an event type are found."""
 
     stream: str
-    own_stream: bool
-    """True when every event of the type has a stream of its own."""
+    """Format of its stream; empty when every event of the type has a stream of its own."""
+    stream_fields: tuple[str, ...]
     references: tuple[tuple[str, str, bool], ...]
     """Field, prefix of the key, repeated."""
     identifiers: tuple[str, ...]
 
 
-def keys_of(group: EventGroup) -> Keys:
-    """Return the keys of a group."""
-    changes: set[str] = set()
-    refers: set[str] = {expectation.stream for expectation in group.expectations}
-    for event in group.events:
-        _collect(event, changes, refers)
-    return Keys(frozenset(changes), frozenset(changes | refers))
+def keys_of(events: Iterable[EventToAppend], expectations: Iterable[StreamExpectation] = ()) -> Keys:
+    """Return the keys of events that are appended together, if these expectations hold."""
+    keys = Keys([], [expectation.stream for expectation in expectations])
+    for event in events:
+        _collect(event, keys)
+    return keys
 
 
-def _collect(event: EventToAppend, changes: set[str], refers: set[str]) -> None:
-    envelope = event.envelope
-    event_id = envelope.event_id
-    changes.add(f"event-{event_id}")
+def _collect(event: EventToAppend, keys: Keys) -> None:
+    envelope, payload = event.envelope, event.payload
+    keys.changes.append(f"event-{envelope.event_id}")
     if envelope.import_run:
-        refers.add(f"import-{envelope.import_run}")
+        keys.refers.append(f"import-{envelope.import_run}")
     if envelope.causation_id:
-        refers.add(f"event-{envelope.causation_id}")
-    kind = event.payload.WhichOneof("kind")
+        keys.refers.append(f"event-{envelope.causation_id}")
+    kind = payload.WhichOneof("kind")
     if kind is None:
         return
-    payload: Any = getattr(event.payload, kind)
-    shape = _shape(payload.DESCRIPTOR)
-    into = changes if shape.own_stream else refers
-    into.update(_references(payload, shape))
-    if shape.own_stream:
-        for name in shape.identifiers:
-            if payload.HasField(name):
-                one: Identifier = getattr(payload, name)
-                into.add(f"identifier-{one.type}:{one.value.strip().lower()}")
+    fact: Any = getattr(payload, kind)
+    shape = _shape(kind)
+    if shape.stream:
+        keys.changes.append(shape.stream.format(*[getattr(fact, name) for name in shape.stream_fields]))
+        into = keys.refers
     else:
-        changes.add(_PLACE.sub(lambda place: str(getattr(payload, place[1])), shape.stream))
-
-
-def _references(payload: Any, shape: _Shape) -> Iterable[str]:
+        into = keys.changes
+        for name in shape.identifiers:
+            one: Identifier = getattr(fact, name)
+            if one.value:
+                into.append(f"identifier-{one.type}:{one.value.strip().lower()}")
     for name, prefix, repeated in shape.references:
-        value = getattr(payload, name)
-        for one in value if repeated else (value,):
-            if one:
-                key = f"{prefix}-{one}"
-                yield f"contact-{key.removeprefix(_TARGET)}" if key.startswith(_TARGET) else key
+        value = getattr(fact, name)
+        for one_id in value if repeated else (value,):
+            if one_id:
+                into.append(_key(prefix, one_id))
+
+
+def _key(prefix: str, entity_id: str) -> str:
+    if prefix == "promise" and entity_id.startswith(_TARGET):
+        return f"contact-{entity_id.removeprefix(_TARGET)}"
+    return f"{prefix}-{entity_id}"
 
 
 @cache
-def _shape(descriptor: Descriptor) -> _Shape:
-    stream = descriptor.GetOptions().Extensions[options_pb2.event].stream
+def _shape(kind: str) -> _Shape:
+    message = Payload.DESCRIPTOR.fields_by_name[kind].message_type
+    assert message is not None
+    stream = message.GetOptions().Extensions[options_pb2.event].stream
     references: list[tuple[str, str, bool]] = []
     identifiers: list[str] = []
-    for field in descriptor.fields:
+    for field in message.fields:
         if field.message_type is not None:
             if field.message_type.full_name == Identifier.DESCRIPTOR.full_name:
                 identifiers.append(field.name)
             continue
         entity = _ENTITY.fullmatch(field.name)
         prefix = entity[1] if entity else "event" if _EVENT.fullmatch(field.name) else _OTHER.get(field.name)
-        if prefix is not None:
+        if prefix is not None and stream != f"{prefix}-{{{field.name}}}":
             references.append((field.name, prefix, field.is_repeated))
-    return _Shape(stream, "{event_id}" in stream, tuple(references), tuple(identifiers))
+    if "{event_id}" in stream:
+        return _Shape("", (), tuple(references), tuple(identifiers))
+    return _Shape(_PLACE.sub("{}", stream), tuple(_PLACE.findall(stream)), tuple(references), tuple(identifiers))

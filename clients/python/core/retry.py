@@ -30,7 +30,7 @@ class RetryPolicy:
 
     first_delay_seconds: float = 0.05
     delay_seconds_max: float = 2.0
-    attempt_seconds: float = 10.0
+    attempt_seconds: float = 15.0
     stream_seconds: float = 120.0
 
 

@@ -82,7 +82,7 @@ class LogServicer(LedgerServiceServicer):
         else:
             results = await self._append(request, event_count, context)
         position = max((appended.position for result in results for appended in result.appended), default=0)
-        return AppendResponse(results=results, token=write_token(self._branch, position or self._head.look()))
+        return AppendResponse(results=results, token=write_token(self._branch, position or self._head.reached))
 
     async def _append(self, request: AppendRequest, event_count: int, context: Context) -> list[GroupResult]:
         submit = partial(self._ledger.submit, request.groups, internal=context.peer().startswith(UNIX_PEER))

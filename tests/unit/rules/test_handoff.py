@@ -250,6 +250,22 @@ def test_the_last_rating_counts() -> None:
     assert (True, False, True) == (one.rated, one.rated_complete, one.rated_usable)
 
 
+def test_nothing_is_rated_before_somebody_did() -> None:
+    one = handoff_after(offered())
+
+    assert (False, False, False) == (one.rated, one.rated_complete, one.rated_usable)
+
+
+def test_what_is_over_is_not_returned() -> None:
+    refusal = RULES.refusal(after(opened(), offered(), of(HandoffRejected)), of(HandoffReturned, 3))
+
+    assert refusal is not None
+    assert (
+        "Handoff h-1 is rejected: handoff-returned does not apply. Allowed now: handoff-rated. "
+        "Make one of those moves, or offer a new handoff."
+    ) == refusal.message
+
+
 def test_a_completed_handoff_says_how_and_when() -> None:
     one = handoff_after(offered(), of(HandoffAccepted, 2), of(HandoffCompleted, 3, outcome=HANDOFF_DONE))
 
@@ -394,6 +410,15 @@ def test_an_acceptance_that_does_not_apply_says_nothing_of_the_ownership() -> No
     RULES.complete(after(opened(), offered(), of(HandoffRejected)), payload)
 
     assert HandoffAccepted(request_id="r-1", handoff_id="h-1") == payload
+
+
+@pytest.mark.parametrize("events", [[], [opened()]], ids=["no request", "no handoff"])
+def test_nothing_is_added_where_nothing_was_offered(events: list[Event]) -> None:
+    payload = HandoffReturned(request_id="r-1", handoff_id="h-1")
+
+    RULES.complete(fold(RULES, events).state, payload)
+
+    assert HandoffReturned(request_id="r-1", handoff_id="h-1") == payload
 
 
 # Marks of the clock

@@ -195,6 +195,31 @@ def test_a_refusal_says_the_state_the_moves_allowed_and_the_cure() -> None:
     assert ("p-1", "broken") == (refusal.metadata["promise_id"], refusal.metadata["state"])
 
 
+@pytest.mark.parametrize(
+    ("move", "cure"),
+    [
+        (made(), "Use another promise id for another promise."),
+        (released(15), "It has ended: make a new promise."),
+        (moved(15), "It has ended: make a new promise."),
+        (broken(), "The clock's event has nothing to break: the promise has ended, or another event set its due."),
+        (disputed(keep="another"), "Name the promise-kept event in force."),
+    ],
+    ids=lambda value: value.topic if isinstance(value, Event) else None,
+)
+def test_a_refusal_on_a_kept_promise_ends_with_what_to_do(move: Event, cure: str) -> None:
+    refusal = RULES.refusal(after(made(), kept()), move)
+
+    assert refusal is not None
+    assert refusal.message.endswith(f"Allowed now: {'promise-disputed' if 'Name' not in cure else 'nothing'}. {cure}")
+
+
+def test_a_date_on_a_dated_promise_is_refused_with_the_date_it_has() -> None:
+    refusal = RULES.refusal(after(made()), dated())
+
+    assert refusal is not None
+    assert "It is due 2023-11-14 22:24:00 UTC: renegotiate it." in refusal.message
+
+
 def test_a_move_on_a_promise_never_made_is_refused_as_unknown() -> None:
     refusal = RULES.refusal(None, kept())
 

@@ -1,0 +1,98 @@
+"""Closed-loop load: so many calls in flight over one connection, each answered one followed by the next.
+
+Requests are bytes of a file and answers stay bytes until the clock has stopped, so that this process costs little. Prints
+{"calls", "events", "refused", "seconds", "latencies"}: what was answered while the clock ran, latencies in seconds a call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from benchmarks.workload import read_requests
+from ledger.api.v1.ledger_service_pb2 import AppendResponse
+
+CHANNEL_OPTIONS = (("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1))
+
+
+class Load:
+    """Calls in flight, and what came back."""
+
+    def __init__(self, call: Any, requests: list[bytes], again: bool) -> None:
+        self._call = call
+        self._requests = cycle(requests) if again else iter(requests)
+        self.answers: list[tuple[float, float, bytes]] = []
+        """Start and end of each call, and its answer."""
+        self.exhausted = False
+
+    async def keep_calling(self, until: float) -> None:
+        """Call, one call after the other, until a time of the monotonic clock or the end of the requests."""
+        for request in self._requests:
+            start = time.perf_counter()
+            if start >= until:
+                return
+            answer = await self._call(request)
+            self.answers.append((start, time.perf_counter(), answer))
+        self.exhausted = True
+
+
+async def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Make the load and return what was measured."""
+    requests = read_requests(arguments.requests, arguments.first, arguments.count)
+    async with grpc.aio.insecure_channel(arguments.target, options=CHANNEL_OPTIONS) as channel:
+        await asyncio.wait_for(channel.channel_ready(), 10)
+        load = Load(channel.unary_unary(arguments.method), requests, arguments.again)
+        begin = time.perf_counter() + arguments.warm_seconds
+        end = begin + arguments.seconds
+        await asyncio.gather(*(load.keep_calling(end) for _ in range(arguments.in_flight)))
+    counted = [answer for answer in load.answers if begin <= answer[1] < end]
+    seconds = (max(stop for _, stop, _ in counted) - begin) if load.exhausted and counted else arguments.seconds
+    events, refused, refusal = tally(answer for _, _, answer in counted)
+    return {
+        "calls": len(counted),
+        "all_calls": len(load.answers),
+        "events": events,
+        "refused": refused,
+        "refusal": refusal,
+        "seconds": seconds,
+        "latencies": [stop - start for start, stop, _ in counted],
+    }
+
+
+def tally(answers: Any) -> tuple[int, int, str]:
+    """Return how many events were appended, how many groups refused, and the first refusal."""
+    events = refused = 0
+    refusal = ""
+    for content in answers:
+        for result in AppendResponse.FromString(content).results:
+            events += len(result.appended)
+            if result.HasField("error"):
+                refused += 1
+                refusal = refusal or result.error.message
+    return events, refused, refusal
+
+
+def main() -> None:
+    """Read what is asked for, and do it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--method", required=True, help="path of the call, such as /ledger.api.v1.LedgerService/Append")
+    parser.add_argument("--requests", type=Path, required=True)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, default=1_000_000_000)
+    parser.add_argument("--again", action="store_true", help="begin again at the end of the requests")
+    parser.add_argument("--in-flight", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--warm-seconds", type=float, default=0.3)
+    print(json.dumps(asyncio.run(run(parser.parse_args()))))
+
+
+if __name__ == "__main__":
+    main()

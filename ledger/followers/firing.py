@@ -1,0 +1,105 @@
+"""What the clock writes: the event that follows from a due that passed. Pure.
+
+Its content is a function of the stream alone, and its id of topic, entity and the event that set the due, so that any number of
+clocks write the same event once. It names the revision that it was judged at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ledger.api.v1.core_pb2 import CLOCK
+from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
+from ledger.api.v1.handoff_pb2 import HandoffExpired, HandoffOverdue
+from ledger.api.v1.ledger_service_pb2 import EventGroup, StreamExpectation
+from ledger.api.v1.promise_pb2 import PromiseBroken
+from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_KEPT_LATE, PROMISE_STATE_OPEN
+from ledger.event import Event
+from ledger.event_id import to_text
+from ledger.rules import family_of
+from ledger.rules.fold import fold
+from ledger.rules.handoff import PENDING, UNFINISHED
+
+_VERSION_7: Final = 0x7000
+_VARIANT: Final = 0x8000
+
+
+class Firing(NamedTuple):
+    """An event of the clock that is due."""
+
+    due: int
+    """The instant that passed; the event occurs then."""
+    due_record_time: int
+    """When the event that set the due was recorded."""
+    group: EventGroup
+
+
+def firings(events: Sequence[Event], handoff_id: str) -> list[Firing]:
+    """Return what may fire on an entity, in order of due: of a promise, a contact's response target, or one handoff of a request.
+
+    `events` are the stream's own, all of them. Whether a due has passed is the caller's to say.
+    """
+    stream = events[-1].stream
+    rules = family_of(stream)
+    state = fold(rules, events).state if rules is not None else None
+    if state is None:
+        return []
+    expectation = StreamExpectation(stream=stream, revision=events[-1].revision)
+    if stream.startswith("promise-"):
+        return _broken(state, state.promise_id, expectation)
+    if stream.startswith("contact-"):
+        return _broken(state.target, f"response-{state.contact_id}", expectation, state.contact_id)
+    handoff = state.handoffs.get(handoff_id)
+    return _terms(handoff, expectation) if handoff is not None else []
+
+
+def _broken(owed: Any, promise_id: str, expectation: StreamExpectation, contact_id: str | None = None) -> list[Firing]:
+    """A promise kept late was broken in between, also where the keep was recorded before the clock looked (domain rule 8.6)."""
+    if owed is None or owed.due_time is None:
+        return []
+    if owed.state != PROMISE_STATE_OPEN and not (owed.state == PROMISE_STATE_KEPT_LATE and owed.broken_time is None):
+        return []
+    set_by = owed.due_set_by_event_id
+    event = PromiseBroken(promise_id=promise_id, set_by_event_id=to_text(set_by), contact_id=contact_id)
+    return [
+        _firing(
+            Payload(promise_broken=event), f"promise-broken:{promise_id}", set_by, owed.due_time, owed.due_record_time, expectation
+        )
+    ]
+
+
+def _terms(handoff: Any, expectation: StreamExpectation) -> list[Firing]:
+    set_by = handoff.terms_set_by_event_id
+    named = {"request_id": handoff.request_id, "handoff_id": handoff.handoff_id, "set_by_event_id": to_text(set_by)}
+    entity = f"{handoff.request_id}:{handoff.handoff_id}"
+    found: list[Firing] = []
+    if handoff.accept_by is not None and handoff.state in PENDING and not (handoff.expired or handoff.ever_accepted):
+        payload = Payload(handoff_expired=HandoffExpired(**named))
+        found.append(
+            _firing(payload, f"handoff-expired:{entity}", set_by, handoff.accept_by, handoff.terms_record_time, expectation)
+        )
+    if handoff.complete_by is not None and handoff.state in UNFINISHED and not handoff.marked_overdue:
+        payload = Payload(handoff_overdue=HandoffOverdue(**named))
+        found.append(
+            _firing(payload, f"handoff-overdue:{entity}", set_by, handoff.complete_by, handoff.terms_record_time, expectation)
+        )
+    return sorted(found, key=lambda firing: firing.due)
+
+
+def _firing(payload: Payload, what: str, set_by: bytes, due: int, due_record_time: int, expectation: StreamExpectation) -> Firing:
+    envelope = EventEnvelope(event_id=derived_id(due, f"{what}:{set_by.hex()}"), actor_kind=CLOCK, causation_id=to_text(set_by))
+    envelope.occur_time.FromMicroseconds(due)
+    return Firing(
+        due, due_record_time, EventGroup(events=[EventToAppend(envelope=envelope, payload=payload)], expectations=[expectation])
+    )
+
+
+def derived_id(micros: int, name: str) -> str:
+    """Return an event id shaped like a UUIDv7: 48 bits of milliseconds of the fact's own time, then a hash of its name."""
+    digest = hashlib.sha256(name.encode()).digest()
+    milliseconds = max(0, micros // 1000).to_bytes(6, "big")
+    middle = (_VERSION_7 | int.from_bytes(digest[:2], "big") & 0x0FFF).to_bytes(2, "big")
+    tail = (_VARIANT | int.from_bytes(digest[2:4], "big") & 0x3FFF).to_bytes(2, "big") + digest[4:10]
+    return to_text(milliseconds + middle + tail)
