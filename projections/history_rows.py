@@ -5,6 +5,7 @@ Reads the tables of history.py; opens nothing.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
@@ -153,21 +154,16 @@ def matching(read: Read, positions: Iterable[int], spans: Sequence[Span] | None,
     """Return the places of those events among `positions` that show under the conditions; `spans` None: of anybody."""
     bounds = None if spans is None else bounds_of(read, spans, conditions)
     latest = MAX if read.before is None else read.before
-    found: set[Key] = set()
-    wanted = list(positions)
-    for start in range(0, len(wanted), AT_ONCE):
-        parameters = dict(conditions.parameters)
-        rows = read.db.execute(
-            "SELECT order_time, position, subject FROM history INDEXED BY history_position "
-            f"WHERE {one_of('position', wanted[start : start + AT_ONCE], parameters, 'p')}{conditions.sql}",
-            parameters,
-        )
-        for order, position, number in rows:
-            if position > read.known or not conditions.order_from <= order < latest:
-                continue
-            if bounds is None or within(bounds, number, order):
-                found.add((order, position))
-    return found
+    rows = read.db.execute(
+        "SELECT order_time, position, subject FROM json_each(:wanted) "
+        f"CROSS JOIN history INDEXED BY history_position ON position = value WHERE position <= :known{conditions.sql}",
+        conditions.parameters | {"wanted": json.dumps(list(positions)), "known": read.known},
+    )
+    return {
+        (order, position)
+        for order, position, number in rows
+        if conditions.order_from <= order < latest and (bounds is None or within(bounds, number, order))
+    }
 
 
 def blocks(read: Read, latest: int) -> Iterator[tuple[int, int, int]]:

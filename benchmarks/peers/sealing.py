@@ -101,7 +101,9 @@ class SealingServicer(LedgerServiceServicer):
             payload=sealable.clear.SerializeToString(),
         )
         parts = self._subjects.seal(header, sealable) or b""
-        return umadb.Event(event.kind.topic, header.SerializeToString() + parts, tags=[event.stream], uuid=to_text(event.event_id))
+        return umadb.Event(
+            event.kind.topic, header.SerializeToString() + parts, tags=[event.stream], uuid=uuid.UUID(bytes=event.event_id)
+        )
 
 
 def _answer(request: AppendRequest, received: list[Incoming], last: int) -> AppendResponse:

@@ -18,6 +18,8 @@ from clients.python.core.arguments import EnumLike, fill, invalid
 from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
 from ledger.api.v1.ledger_service_pb2 import EventGroup, StreamExpectation
 
+W = TypeVar("W", bound=EventToAppend | EventGroup)
+
 ExpectationsLike: TypeAlias = Mapping[str, int | Literal["new", "exists"]] | Iterable[StreamExpectation]
 """What must hold for a group: `{"request-4711": 3, "contact-9": "new", "promise-1": "exists"}`, or the messages."""
 
@@ -111,9 +113,6 @@ def group(*events: EventToAppend, expectations: ExpectationsLike = ()) -> EventG
         >>> group(opened, offered, expectations={"request-4711": "new"})
     """
     return identified(EventGroup(events=events, expectations=expectation_messages(expectations)))
-
-
-W = TypeVar("W", EventToAppend, EventGroup)
 
 
 def identified(what: W) -> W:

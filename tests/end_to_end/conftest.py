@@ -26,13 +26,13 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _served(tmp_path_factory.mktemp("shared") / "data")
 
 
-@pytest.fixture()
+@pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server for one test, which may kill it."""
     yield from _served(tmp_path / "data")
 
 
-@pytest.fixture()
+@pytest.fixture
 def channel(shared_server: Server) -> Iterator[grpc.Channel]:
     """A connection to the shared server."""
     with shared_server.channel() as channel:

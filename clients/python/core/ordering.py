@@ -104,7 +104,8 @@ def _shape(kind: str) -> _Shape:
             continue
         entity = _ENTITY.fullmatch(field.name)
         prefix = entity[1] if entity else "event" if _EVENT.fullmatch(field.name) else _OTHER.get(field.name)
-        if prefix is not None and stream != f"{prefix}-{{{field.name}}}":
+        # What the stream is named after is a key already; only a promise may stand for something else.
+        if prefix is not None and (prefix == "promise" or stream != f"{prefix}-{{{field.name}}}"):
             references.append((field.name, prefix, field.is_repeated))
     if "{event_id}" in stream:
         return _Shape("", (), tuple(references), tuple(identifiers))
