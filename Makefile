@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format protos protos-check docs bench clean
+.PHONY: help run demo test check format protos protos-check bench clean
 
 help: ## Show what can be done.
 	@echo "make run and make test need nothing but Python 3.11 or later."

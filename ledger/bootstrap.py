@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from ledger.api.v1 import ledger_service_pb2, ledger_service_pb2_grpc
+from ledger.api.v1 import ledger_service_pb2
 from ledger.application import Ledger, warm_rules
 from ledger.config import Config, ConfigError
 from ledger.server.lane import BulkLane
@@ -101,11 +101,7 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -
         threads=ThreadPoolExecutor(LOG_THREADS, "log"),
     )
     return [
-        Service(
-            ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
-            log_servicer,
-            ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server,
-        )
+        Service(ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"], log_servicer),
     ]
 
 

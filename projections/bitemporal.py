@@ -126,6 +126,7 @@ class Writer:
     def __init__(self, table: Table, db: sqlite3.Connection) -> None:
         self.table = table
         self._db = db
+        self._changes = Changes()
         self._static = len(table.static)
         self._scopes = tuple((name, table.names.index(name)) for name in table.scopes)
         self._now: dict[tuple[int, int], Row | None] = {}
@@ -140,6 +141,10 @@ class Writer:
         self._insert_now = _insert(f"{table.name}_now", ("entity", *key, "from_position", "occur_from", *table.names))
         self._insert_past = _insert(f"{table.name}_past", ("entity", *key, *_PAST, *table.names))
 
+    def begin(self, changes: Changes) -> None:
+        """Begin a batch whose changes are noted there."""
+        self._changes = changes
+
     def load(self, entities: Sequence[int]) -> dict[int, dict[int, Row]]:
         """Return the open rows of these entities by key."""
         rows: dict[int, dict[int, Row]] = {}
@@ -151,9 +156,7 @@ class Writer:
                 rows.setdefault(entity, {})[row_key] = (position, order, tuple(values))
         return rows
 
-    def change(
-        self, changes: Changes, entity: int, key: int, row: Row | None, values: Values | None, position: int, order: int
-    ) -> Row | None:
+    def change(self, entity: int, key: int, row: Row | None, values: Values | None, position: int, order: int) -> Row | None:
         """End the open row at an instant and open the next; None on either side: there is none. Returns the open row.
 
         For an event in order: `order` is not before the row's `occur_from`.
@@ -167,14 +170,14 @@ class Writer:
                 self._note_former(entity, row[2])
         if values is None:
             self._now[place] = None
-            changes.add(position, entity, key, order)
+            self._changes.entries.append((position, (entity, key, order)))
             return None
         self._now[place] = opened = (position, order, values)
-        changes.add(position, entity, key, order, *values)
+        self._changes.entries.append((position, (entity, key, order, *values)))
         return opened
 
     def rewrite(
-        self, changes: Changes, entity: int, rows: Mapping[int, Row], intervals: Mapping[int, Sequence[Interval]], position: int
+        self, entity: int, rows: Mapping[int, Row], intervals: Mapping[int, Sequence[Interval]], position: int
     ) -> dict[int, Row]:
         """Make the entity's versions those of a new fold, as known from `position` on. Returns the open rows by key.
 
@@ -187,11 +190,11 @@ class Writer:
                 wanted.remove((key, interval))
             else:
                 self._db.execute(f"UPDATE {self.table.name}_past SET until_position = ? WHERE id = ?", (position, number))
-                changes.add(position, entity, key, interval.occur_from, interval.occur_until)
-        opened = {key: row for key, row in rows.items() if self._stays_open(changes, (entity, key), row, wanted, position)}
+                self._changes.add(position, entity, key, interval.occur_from, interval.occur_until)
+        opened = {key: row for key, row in rows.items() if self._stays_open((entity, key), row, wanted, position)}
         # Sorted, because the order of a set is not the same in every process, and digests are.
         for key, interval in sorted(wanted, key=_by_place):
-            changes.add(position, entity, key, interval.occur_from, interval.occur_until, *interval.values)
+            self._changes.add(position, entity, key, interval.occur_from, interval.occur_until, *interval.values)
             row = (position, interval.occur_from, interval.values)
             if interval.occur_until == MAX:
                 self._stored.setdefault((entity, key), rows.get(key))
@@ -216,9 +219,7 @@ class Writer:
             for number, row_key, start, end, *values in self._db.execute(sql, (entity,)).fetchall()
         ]
 
-    def _stays_open(
-        self, changes: Changes, place: tuple[int, int], row: Row, wanted: set[tuple[int, Interval]], position: int
-    ) -> bool:
+    def _stays_open(self, place: tuple[int, int], row: Row, wanted: set[tuple[int, Interval]], position: int) -> bool:
         """Leave an open row as it is and return True, or close it where the fold ends it now, or take it back."""
         entity, key = place
         _, start, values = row
@@ -234,21 +235,21 @@ class Writer:
         )
         if closed is None:
             self._end(place, row, MAX, position, position)
-            changes.add(position, entity, key, start, MAX)
+            self._changes.add(position, entity, key, start, MAX)
         else:
             wanted.remove(closed)
             self._end(place, row, closed[1].occur_until, position, None)
-            changes.add(position, entity, key, start, closed[1].occur_until)
+            self._changes.add(position, entity, key, start, closed[1].occur_until)
         return False
 
     def _end(self, place: tuple[int, int], row: Row, order: int, position: int, taken_back: int | None) -> None:
         from_position, start, values = row
-        times = (from_position, start, order, position, taken_back, record_class(position - from_position))
+        of_record = record_class(position - from_position)
         of_time = occur_class(order - start) if taken_back is None else None
         if self.table.keyed:
-            self._past.append((*place, *times, of_time, *values))
+            self._past.append((*place, from_position, start, order, position, taken_back, of_record, of_time, *values))
         else:
-            self._past.append((place[0], *times, of_time, *values))
+            self._past.append((place[0], from_position, start, order, position, taken_back, of_record, of_time, *values))
 
     def _note_former(self, entity: int, values: Values) -> None:
         self._former.extend((entity, name, values[place]) for name, place in self._scopes if values[place] is not None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from ledger.api.v1.customer_pb2 import CustomerReference
 from ledger.api.v1.handoff_service_pb2 import HandoffFilter
 from ledger.api.v1.history_service_pb2 import ContactFilter, Customer, HistoryFilter
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_BROKEN, PROMISE_STATE_OPEN, PromiseFilter
@@ -19,24 +18,21 @@ LISTED_MAX: Final = 50
 CONTACTS_MAX: Final = 10
 
 _CONTACTS: Final = ("contact-received", "contact-made")
+_OWED: Final = PromiseFilter(states=[PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN])
 
 
 def customer(read: Read, subject: bytes) -> Customer:
     """Return the card of the customer a subject belongs to. One that nothing is known of gets a card with nothing on it."""
     subjects = identities.members(read, subject)
-    customer_id = str(UUID(bytes=subjects[0]))
-    one = CustomerReference(customer_id=customer_id)
     tier, relation = identities.tier(read, subjects)
     card = Customer(
-        customer_id=customer_id,
+        customer_id=str(UUID(bytes=subjects[0])),
         identifiers=identities.identifiers_of(read, subjects),
-        promises=promises.page(
-            read, PromiseFilter(customer=one, states=[PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN]), LISTED_MAX, None
-        )[0],
-        pending_handoffs=handoffs.page(read, HandoffFilter(customer=one, pending=True), LISTED_MAX, None)[0],
-        open_requests=requests.page(read, RequestFilter(customer=one, open=True), LISTED_MAX, None)[0],
+        promises=promises.page(read, _OWED, LISTED_MAX, None, subjects)[0],
+        pending_handoffs=handoffs.page(read, HandoffFilter(pending=True), LISTED_MAX, None, subjects)[0],
+        open_requests=requests.page(read, RequestFilter(open=True), LISTED_MAX, None, subjects)[0],
         facts=facts.known_facts(read, subjects),
-        contacts=contacts.page(read, ContactFilter(customer=one), CONTACTS_MAX, None)[0],
+        contacts=contacts.page(read, ContactFilter(), CONTACTS_MAX, None, subjects)[0],
         contact_count=history.count(read, subjects, _CONTACTS),
     )
     if tier:

@@ -75,17 +75,13 @@ _GROUPS: Final[dict[int, Group]] = {
 }
 
 
-def _part(state: ContactState) -> ContactState:
-    return state
-
-
 def _values(state: ContactState) -> Values:
     target = state.target
     values: Values = (*_STATIC(state), target.due_time if target is not None else None, *_MOVING(state))
     return values
 
 
-VIEW: Final = FoldView(name="contacts", family="contact", table=TABLE, part=_part, values=_values)
+VIEW: Final = FoldView(name="contacts", family="contact", table=TABLE, values=_values)
 
 
 def get(read: Read, contact_id: str) -> Contact | None:

@@ -32,6 +32,7 @@ class EntityEvents:
         self._batch: dict[int, Event] = {}
         self._first = 0
         self._touched: list[tuple[int, str]] = []
+        self._new: list[tuple[int, str]] = []
 
     def begin(self, events: Sequence[Event]) -> None:
         """Begin a batch."""
@@ -41,7 +42,9 @@ class EntityEvents:
     def parts_of(self, event: Event) -> Part:
         """Return the entities that an event of the batch belongs to; none where no life cycle is concerned."""
         stream, topic = event.stream, event.topic
-        own = (stream,) if family_of(stream) is not None else ()
+        own: Part = (stream,) if family_of(stream) is not None else ()
+        if own and event.revision == 1:
+            self._new.append((event.position, stream))
         if topic in TOUCHING:
             foreign = touches(event)
         elif topic == "event-confirmed":
@@ -97,8 +100,10 @@ class EntityEvents:
         return events
 
     def end(self) -> None:
-        """End the batch: write what it touched."""
+        """End the batch: write what it touched, and the entities that it is the first to name."""
         self._write_touched()
+        self._db.executemany("INSERT INTO entity VALUES (?, ?)", self._new)
+        self._new.clear()
         self._batch = {}
 
     def _write_touched(self) -> None:

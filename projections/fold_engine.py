@@ -36,19 +36,35 @@ ENTITIES_MAX: Final = 50_000
 
 _log = logging.getLogger(__name__)
 
-_Turn = tuple[int, int, Row | None, Values | None]
-"""What becomes of a row: number of the view, key, open row so far, values from now on."""
+
+class _Track:
+    """One view over the states of a family, and the writer of its rows."""
+
+    __slots__ = ("key", "keyed", "part", "values", "view", "writer")
+
+    def __init__(self, view: FoldView, db: sqlite3.Connection) -> None:
+        self.view = view
+        self.writer = Writer(view.table, db)
+        self.keyed = view.table.keyed
+        self.part = view.part
+        self.values = view.values
+        self.key = view.key
+
+
+_Turn = tuple[_Track, dict[int, Row], int, Values | None]
+"""What becomes of a row: whose, among which open rows of the entity, its key, its values from now on."""
 
 
 class _Family:
     """The rules of one family, and the views over its states."""
 
-    __slots__ = ("rules", "views", "writers")
+    __slots__ = ("rules", "step", "tracks", "views")
 
     def __init__(self, rules: Rules, views: tuple[FoldView, ...], db: sqlite3.Connection) -> None:
         self.rules = rules
+        self.step = rules.step
         self.views = views
-        self.writers = tuple(Writer(view.table, db) for view in views)
+        self.tracks = tuple(_Track(view, db) for view in views)
 
 
 class _Entity:
@@ -68,7 +84,7 @@ class _Entity:
         """Order of its opener: nothing of it stands before."""
         self.last = BEFORE_ALL
         """Place of the last event that counts, the opener apart."""
-        self.rows: list[dict[int, Row]] = [{} for _ in family.views]
+        self.rows: tuple[dict[int, Row], ...] = tuple({} for _ in family.tracks)
         """Open rows of each view by key."""
         self.findings: Findings = {}
 
@@ -84,30 +100,27 @@ class FoldEngine:
         self._families = {
             prefix: _Family(rules, tuple(view for view in views if view.family == prefix), db) for prefix, rules in FAMILIES.items()
         }
+        self._tracks = tuple(track for family in self._families.values() for track in family.tracks)
         self._findings = quality.Findings(db)
 
     def apply(self, events: Sequence[Event], changes: Mapping[str, Changes]) -> None:
         """Apply a batch in position order, inside the caller's transaction. `changes`: one for each view, and for `quality`."""
         self._events.begin(events)
-        work = [(event, self._events.parts_of(event)) for event in events]
+        self._findings.begin(changes[quality.NAME])
+        for track in self._tracks:
+            track.writer.begin(changes[track.view.name])
+        parts_of = self._events.parts_of
+        work = [(event, parts_of(event)) for event in events]
         self._load(work)
-        found = changes[quality.NAME]
-        entities, look_at = self._entities, self._findings.look_at
-        new: list[tuple[int, str]] = []
+        entities, look_at, take = self._entities, self._findings.look_at, self._take
         for event, parts in work:
-            look_at(event, found)
+            look_at(event)
             for stream in parts:
-                entity = entities[stream]
-                if event.revision == 1 and event.stream == stream:
-                    entity.id = event.position
-                    new.append((event.position, stream))
-                self._take(entity, event, changes)
-        for family in self._families.values():
-            for writer in family.writers:
-                writer.flush()
+                take(entities[stream], event)
+        for track in self._tracks:
+            track.writer.flush()
         self._findings.flush()
         self._events.end()
-        self._db.executemany("INSERT INTO entity VALUES (?, ?)", new)
         while len(entities) > self._entities_max:
             entities.popitem(last=False)
 
@@ -133,9 +146,9 @@ class FoldEngine:
                 by_id[entity.id] = entity
         for family in self._families.values():
             ids = [entity.id for entity in by_id.values() if entity.family is family and entity.id]
-            for number, writer in enumerate(family.writers):
-                for entity_id, rows in writer.load(ids).items():
-                    by_id[entity_id].rows[number] = rows
+            for number, track in enumerate(family.tracks):
+                for entity_id, rows in track.writer.load(ids).items():
+                    by_id[entity_id].rows[number].update(rows)
 
     def _remember(self, entity: _Entity, events: list[Event]) -> None:
         entity.seen = True
@@ -146,111 +159,114 @@ class FoldEngine:
     def _keep(self, entity: _Entity, fold: Folding) -> None:
         entity.state, entity.opened, entity.last, entity.findings = fold.state, fold.opened, fold.last, fold.findings
 
-    def _take(self, entity: _Entity, event: Event, changes: Mapping[str, Changes]) -> None:
+    def _take(self, entity: _Entity, event: Event) -> None:
         """Apply one event to one entity."""
-        if entity.stream in self._findings.set_aside:
-            self._findings.put_aside(event, entity.stream, "waits", changes[quality.NAME])
+        stream = entity.stream
+        if event.revision == 1 and event.stream == stream:
+            entity.id = event.position
+        if stream in self._findings.set_aside:
+            self._findings.put_aside(event, stream, "waits")
             return
         place = (event.order, event.clock)
         late = place < entity.last or event.topic in REACHES_BACK or event.header.held_back
-        # What another stream says before the opener is not for the rules.
-        foreign = entity.state is None and event.stream != entity.stream
+        before = entity.state
         try:
             if not late:
-                state, applied = (None, False) if foreign else entity.family.rules.step(entity.state, event)
-                late = entity.seen and entity.state is None and applied
-            turns = [] if late else self._turns(entity, state)
+                # What another stream says before the opener is not for the rules.
+                foreign = before is None and event.stream != stream
+                state, applied = (None, False) if foreign else entity.family.step(before, event)
+                late = applied and entity.seen and before is None
+            turns = [] if late or state is before else _turns(entity, before, state)
         except Exception as error:
-            self._put_aside(entity, event, error, changes)
+            self._put_aside(entity, event, error)
             return
         if late:
-            self._fold_anew(entity, event, changes)
+            self._fold_anew(entity, event)
             return
-        if entity.state is None and applied:
+        if before is None and applied:
             entity.opened = event.order
         else:
             entity.last = place
         entity.seen = True
         entity.state = state
-        order = max(event.order, entity.opened) if state is not None else event.order
-        if turns:
-            self._turn(entity, turns, event.position, order, changes)
-        if not applied and is_judged_in(event, entity.stream):
-            entity.findings[event.position, kind_of(event)] = order
-            self._findings.begin(event, kind_of(event), entity.stream, order, event.position, changes[quality.NAME])
-
-    def _turns(self, entity: _Entity, state: Any | None) -> list[_Turn]:
-        """Return what becomes of the entity's rows in its next state."""
-        before = entity.state
-        turns: list[_Turn] = []
-        if state is before:
-            return turns
-        for number, view in enumerate(entity.family.views):
-            part = view.part(state)
-            part_before = view.part(before) if before is not None else None
-            if part is part_before:
-                continue
-            rows = entity.rows[number]
-            if not view.table.keyed:
-                row = rows.get(0)
-                values = view.values(part) if part is not None else None
-                if values != (row[2] if row is not None else None):
-                    turns.append((number, 0, row, values))
-                continue
-            known = part_before or {}
-            for name, one in part.items():
-                if known.get(name) is not one:
-                    key = view.key(one)
-                    row = rows.get(key)
-                    values = view.values(one)
-                    if row is None or row[2] != values:
-                        turns.append((number, key, row, values))
-            if len(known) > len(part) or known.keys() - part.keys():
-                kept = {view.key(one) for one in part.values()}
-                turns.extend((number, key, row, None) for key, row in rows.items() if key not in kept)
-        return turns
-
-    def _turn(self, entity: _Entity, turns: Sequence[_Turn], position: int, order: int, changes: Mapping[str, Changes]) -> None:
-        family = entity.family
-        for number, key, row, values in turns:
-            opened = family.writers[number].change(changes[family.views[number].name], entity.id, key, row, values, position, order)
+        order = event.order if state is None or event.order > entity.opened else entity.opened
+        position, number = event.position, entity.id
+        for track, rows, key, values in turns:
+            opened = track.writer.change(number, key, rows.get(key), values, position, order)
             if opened is None:
-                del entity.rows[number][key]
+                del rows[key]
             else:
-                entity.rows[number][key] = opened
+                rows[key] = opened
+        if not applied and is_judged_in(event, stream):
+            entity.findings[position, kind_of(event)] = order
+            self._findings.begin_finding(event, kind_of(event), stream, order, position)
 
-    def _fold_anew(self, entity: _Entity, event: Event, changes: Mapping[str, Changes]) -> None:
+    def _fold_anew(self, entity: _Entity, event: Event) -> None:
         """Fold the entity from all its events up to this one, and make its rows and findings those of the new fold."""
         family, position = entity.family, event.position
         events = self._events.until(entity.stream, position)
         try:
             fold = folding(family.rules, family.views, entity.stream, events)
         except Exception as error:
-            self._put_aside(entity, event, error, changes)
+            self._put_aside(entity, event, error)
             return
         if entity.id:
-            for number, (view, writer) in enumerate(zip(family.views, family.writers, strict=True)):
-                entity.rows[number] = writer.rewrite(
-                    changes[view.name], entity.id, entity.rows[number], fold.intervals[number], position
-                )
-        self._compare(entity, fold.findings, events, position, changes[quality.NAME])
+            for track, rows, intervals in zip(family.tracks, entity.rows, fold.intervals, strict=True):
+                opened = track.writer.rewrite(entity.id, rows, intervals, position)
+                rows.clear()
+                rows.update(opened)
+        self._compare(entity, fold.findings, events, position)
         entity.seen = True
         self._keep(entity, fold)
 
-    def _compare(self, entity: _Entity, findings: Findings, events: Sequence[Event], position: int, changes: Changes) -> None:
+    def _compare(self, entity: _Entity, findings: Findings, events: Sequence[Event], position: int) -> None:
         """Take back the findings that no longer hold, and note the new ones."""
         for (of_event, kind), order in sorted(entity.findings.items()):
             if findings.get((of_event, kind)) != order:
-                self._findings.end(of_event, kind, entity.stream, position, changes)
+                self._findings.end_finding(of_event, kind, entity.stream, position)
         by_position = {one.position: one for one in events}
         for (of_event, kind), order in sorted(findings.items()):
             if entity.findings.get((of_event, kind)) != order:
-                self._findings.begin(by_position[of_event], kind, entity.stream, order, position, changes)
+                self._findings.begin_finding(by_position[of_event], kind, entity.stream, order, position)
 
-    def _put_aside(self, entity: _Entity, event: Event, error: Exception, changes: Mapping[str, Changes]) -> None:
+    def _put_aside(self, entity: _Entity, event: Event, error: Exception) -> None:
         _log.exception("Event %d was set aside, and %s waits for a mended version.", event.position, entity.stream)
         entity.seen = True
-        self._findings.put_aside(event, entity.stream, f"{type(error).__name__}: {error}", changes[quality.NAME])
+        self._findings.put_aside(event, entity.stream, f"{type(error).__name__}: {error}")
+
+
+def _turns(entity: _Entity, before: Any | None, after: Any) -> list[_Turn]:
+    """Return what becomes of the entity's rows in its next state."""
+    turns: list[_Turn] = []
+    for track, rows in zip(entity.family.tracks, entity.rows, strict=True):
+        part = after if track.part is None else track.part(after)
+        part_before = before if track.part is None or before is None else track.part(before)
+        if part is part_before:
+            continue
+        if track.keyed:
+            _keyed_turns(turns, track, rows, part_before or {}, part)
+            continue
+        row = rows.get(0)
+        values = track.values(part) if part is not None else None
+        if values != (row[2] if row is not None else None):
+            turns.append((track, rows, 0, values))
+    return turns
+
+
+def _keyed_turns(
+    turns: list[_Turn], track: _Track, rows: dict[int, Row], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    for name, one in after.items():
+        if before.get(name) is one:
+            continue
+        key = track.key(one)
+        row = rows.get(key)
+        values = track.values(one)
+        if row is None or row[2] != values:
+            turns.append((track, rows, key, values))
+    if before.keys() - after.keys():
+        kept = {track.key(one) for one in after.values()}
+        turns.extend((track, rows, key, None) for key in rows if key not in kept)
 
 
 def create_tables(db: sqlite_utils.Database, views: Sequence[FoldView]) -> None:

@@ -25,19 +25,19 @@ class FoldView:
     family: str
     """Prefix of the streams it folds."""
     table: Table
-    part: Callable[[Any], Any]
-    """Of a state, the object that its row is made of, None where it has no row; of a keyed table a dict of such objects.
-
-    While the part is the same object, its row is not looked at again.
-    """
     values: Callable[[Any], Values]
-    """Of such an object, the values of its row, in the order of the table's columns."""
+    """Of the object that a row is made of, the row's values, in the order of the table's columns."""
+    part: Callable[[Any], Any] | None = None
+    """Of a state, that object, None where there is no row; of a keyed table a dict of such objects. Unset: the state itself.
+
+    While it is the same object, its row is not looked at again.
+    """
     key: Callable[[Any], int] = _one_key
     """Of such an object, the key of its row."""
 
     def rows(self, state: Any) -> dict[int, Values]:
         """Return all rows of a state by key; none for None."""
-        part = self.part(state) if state is not None else None
+        part = state if self.part is None or state is None else self.part(state)
         if part is None:
             return {}
         parts = part.values() if self.table.keyed else (part,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from ledger.api.v1.handoff_service_pb2 import (
 )
 from ledger.api.v1.handoff_service_pb2 import HandoffState as State
 from ledger.rules.handoff import PENDING, UNFINISHED, HandoffState
-from ledger.rules.request import RequestState
 from projections import listing
 from projections.bitemporal import Table, Values
 from projections.fold_view import FoldView
@@ -100,14 +99,6 @@ _GROUPS: Final[dict[int, Group]] = {
 }
 
 
-def _part(state: RequestState) -> dict[str, HandoffState]:
-    return state.handoffs
-
-
-def _key(handoff: HandoffState) -> int:
-    return handoff.position
-
-
 def _values(handoff: HandoffState) -> Values:
     values: Values = (
         *_STATIC(handoff),
@@ -132,7 +123,9 @@ def _term(handoff: HandoffState) -> int | None:
     return min(terms, default=None)
 
 
-VIEW: Final = FoldView(name="handoffs", family="request", table=TABLE, part=_part, values=_values, key=_key)
+VIEW: Final = FoldView(
+    name="handoffs", family="request", table=TABLE, values=_values, part=attrgetter("handoffs"), key=attrgetter("position")
+)
 
 
 def get(read: Read, request_id: str, handoff_id: str) -> Handoff | None:

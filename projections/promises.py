@@ -6,7 +6,7 @@ Both are asked for in the same words. A target is part of its contact; its id is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from ledger.api.v1.promise_service_pb2 import (
     PromiseGroup,
 )
 from ledger.api.v1.promise_service_pb2 import PromiseState as State
-from ledger.rules.contact import ContactState
 from ledger.rules.instant import micros
 from ledger.rules.promise import PromiseState
 from ledger.rules.target import TargetState
@@ -117,10 +116,6 @@ _TARGET_GROUPS: Final[dict[int, Group]] = {
 }
 
 
-def _part(state: PromiseState) -> PromiseState:
-    return state
-
-
 def _values(state: PromiseState) -> Values:
     keep = state.keep
     values: Values = (
@@ -132,17 +127,8 @@ def _values(state: PromiseState) -> Values:
     return values
 
 
-def _target_part(state: ContactState) -> TargetState | None:
-    return state.target
-
-
-def _target_values(target: TargetState) -> Values:
-    values: Values = _TARGET(target)
-    return values
-
-
-VIEW: Final = FoldView(name="promises", family="promise", table=TABLE, part=_part, values=_values)
-TARGETS: Final = FoldView(name="targets", family="contact", table=TARGET_TABLE, part=_target_part, values=_target_values)
+VIEW: Final = FoldView(name="promises", family="promise", table=TABLE, values=_values)
+TARGETS: Final = FoldView(name="targets", family="contact", table=TARGET_TABLE, values=_TARGET, part=attrgetter("target"))
 
 
 def get(read: Read, promise_id: str) -> Promise | None:

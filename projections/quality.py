@@ -89,54 +89,56 @@ def create_tables(db: sqlite_utils.Database) -> None:
 
 
 class Findings:
-    """Writes findings. Those of a fold come one event at a time; they are rare, so they are written at once."""
+    """Writes findings, those of folds and those seen in an event alone."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._seen: list[tuple[int, int, str, str, int, int]] = []
+        self._changes = Changes()
+        self._begun: list[tuple[int, int, str, str, int, int]] = []
         self.set_aside: set[str] = {entity for (entity,) in db.execute("SELECT entity FROM set_aside")}
         """Streams that an event of was set aside: their later events wait."""
 
-    def look_at(self, event: Event, changes: Changes) -> None:
+    def begin(self, changes: Changes) -> None:
+        """Begin a batch whose changes are noted there."""
+        self._changes = changes
+
+    def look_at(self, event: Event) -> None:
         """Note what can be seen in the event alone."""
         looks = _LOOKS.get(event.topic)
         if looks is None:
             return
         reason_unknown, due_ambiguous = looks
         if reason_unknown(event.payload):
-            self._note(event, UNKNOWN_REASON, event.stream, event.order, event.position, changes)
+            self.begin_finding(event, UNKNOWN_REASON, event.stream, event.order, event.position)
         if due_ambiguous(event.payload):
-            self._note(event, AMBIGUOUS_TIME, event.stream, event.order, event.position, changes)
+            self.begin_finding(event, AMBIGUOUS_TIME, event.stream, event.order, event.position)
 
-    def begin(self, event: Event, kind: int, entity: str, occur_from: int, position: int, changes: Changes) -> None:
-        """Note a finding as known from `position` on, shown from an instant on."""
-        self._note(event, kind, entity, occur_from, position, changes)
+    def begin_finding(self, event: Event, kind: int, entity: str, occur_from: int, position: int) -> None:
+        """Note a finding as known from `position` on, shown after an instant."""
+        self._begun.append((event.position, kind, entity, event.topic, occur_from, position))
+        self._changes.add(position, "begin", event.position, kind, entity, occur_from)
 
-    def end(self, event_position: int, kind: int, entity: str, position: int, changes: Changes) -> None:
-        """Take a finding back, as known from `position` on."""
+    def end_finding(self, event_position: int, kind: int, entity: str, position: int) -> None:
+        """Take a finding back, as known from `position` on. Rare, so it is written at once."""
         self.flush()
         self._db.execute(
             "UPDATE finding SET until_position = ? WHERE position = ? AND kind = ? AND entity = ? AND until_position IS NULL",
             (position, event_position, kind, entity),
         )
-        changes.add(position, "end", event_position, kind, entity)
+        self._changes.add(position, "end", event_position, kind, entity)
 
-    def put_aside(self, event: Event, entity: str, error: str, changes: Changes) -> None:
+    def put_aside(self, event: Event, entity: str, error: str) -> None:
         """Set an event aside, and with it all later ones of the entity. `error` says why, for whom mends it."""
         if entity not in self.set_aside:
             self.set_aside.add(entity)
             self._db.execute("INSERT INTO set_aside VALUES (?, ?, ?)", (entity, event.position, error))
-        self._note(event, SET_ASIDE, entity, event.order, event.position, changes)
+        self.begin_finding(event, SET_ASIDE, entity, event.order, event.position)
 
     def flush(self) -> None:
         """Write what was collected."""
-        if self._seen:
-            self._db.executemany("INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, NULL)", self._seen)
-            self._seen.clear()
-
-    def _note(self, event: Event, kind: int, entity: str, occur_from: int, position: int, changes: Changes) -> None:
-        self._seen.append((event.position, kind, entity, event.topic, occur_from, position))
-        changes.add(position, "begin", event.position, kind, entity, occur_from)
+        if self._begun:
+            self._db.executemany("INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, NULL)", self._begun)
+            self._begun.clear()
 
 
 # Questions

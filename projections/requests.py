@@ -76,10 +76,6 @@ _GROUPS: Final[dict[int, Group]] = {
 }
 
 
-def _part(state: RequestState) -> RequestState:
-    return state
-
-
 def _values(state: RequestState) -> Values:
     handoffs = state.handoffs
     pending = 0
@@ -90,7 +86,7 @@ def _values(state: RequestState) -> Values:
     return values
 
 
-VIEW: Final = FoldView(name="requests", family="request", table=TABLE, part=_part, values=_values)
+VIEW: Final = FoldView(name="requests", family="request", table=TABLE, values=_values)
 
 
 def get(read: Read, request_id: str) -> Request | None:

@@ -95,8 +95,9 @@ class BlockingFuture:
             return error
         return None
 
-    def done(self) -> bool:
-        return self._future.done()
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        """Call back in the thread of the loop, with the future of the loop."""
+        self._loop.call_soon_threadsafe(self._future.add_done_callback, callback)
 
 
 _END = object()

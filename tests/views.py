@@ -1,4 +1,4 @@
-"""Views for tests: a views file in memory, fed with events built by tests.build, and questions asked of it.
+"""Views by position for tests: a views file in memory, fed with events built by tests.build, and questions asked of it.
 
 Nothing is sealed: what an event holds stands in its header, so there is neither a vault nor a log file.
 """
@@ -15,31 +15,36 @@ import sqlite_utils
 from ledger.api.v1.core_pb2 import Identifier
 from ledger.event import Event
 from ledger.privacy.content import ContentReader
-from ledger.store.recorder import LogReader, StoredEventRow
-from projections import quality
+from ledger.store.recorder import LogReader
+from projections import contacts, handoffs, promises, quality, requests
+from projections.fold_engine import create_tables
 from projections.view import Changes, Read, View
+from tests.folded import Log
+
+FOLDS = (contacts.VIEW, promises.TARGETS, requests.VIEW, handoffs.VIEW, promises.VIEW)
 
 
 class Views:
-    """Some views over a list of events."""
+    """Some views over a list of events. The tables of the fold views are there, and empty."""
 
     def __init__(self, *views: View) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.views = views
         self.changes = {view.name: Changes() for view in views}
-        self.log = _Log()
+        self.log = Log()
         self.named: dict[bytes, tuple[str, str]] = {}
         """What the vault knows: pseudonym → type and value."""
         wrapped = sqlite_utils.Database(self.db)
+        create_tables(wrapped, FOLDS)
         for view in views:
             view.create_tables(wrapped)
-        quality.create_tables(wrapped)
 
     def apply(self, events: Sequence[Event], batch_size: int = 1000) -> Views:
         """Apply events in batches."""
-        self.log.events.update({event.position: event for event in events})
         for start in range(0, len(events), batch_size):
             self.db.execute("BEGIN")
+            for event in events[start : start + batch_size]:
+                self.log.add(event)
             for view in self.views:
                 view.apply(events[start : start + batch_size], self.db, self.changes[view.name])
             self.db.execute("COMMIT")
@@ -47,31 +52,20 @@ class Views:
 
     def read(self, known: int | None = None, before: int | None = None) -> Read:
         """Return the views as they stand, seen as of a position and an instant."""
-        position = max(self.log.events, default=0)
+        position = max(self.log.rows, default=0)
         return Read(
             db=self.db,
             position=position,
             known=position if known is None else known,
             before=before,
             evaluated=0,
-            log=cast("LogReader", self.log),
+            log=cast(LogReader, self.log),
             content=ContentReader(cast(Any, _Vault(self.named)), b"ledger"),
         )
 
-
-class _Log:
-    def __init__(self) -> None:
-        self.events: dict[int, Event] = {}
-
-    def read_positions(self, positions: Sequence[int]) -> dict[int, StoredEventRow]:
-        return {position: _row(self.events[position]) for position in positions}
-
-    def read_stream(self, stream: str, until_position: int | None = None) -> list[StoredEventRow]:
-        return [
-            _row(event)
-            for position, event in sorted(self.events.items())
-            if event.stream == stream and (until_position is None or position <= until_position)
-        ]
+    def mark_without_effect(self, position: int) -> None:
+        """Let the quality view say that an event changes nothing."""
+        self.db.execute("INSERT INTO finding VALUES (?, ?, '', '', 0, 0, NULL)", (position, quality.OVERTAKEN))
 
 
 class _Vault:
@@ -80,11 +74,6 @@ class _Vault:
 
     def identifier(self, subject: bytes) -> tuple[str, str] | None:
         return self._named.get(subject)
-
-
-def _row(event: Event) -> StoredEventRow:
-    header = event.header.SerializeToString()
-    return StoredEventRow(event.position, event.event_id, event.stream, event.revision, event.topic, event.record, header, None)
 
 
 def subject(name: str) -> bytes:

@@ -65,7 +65,8 @@ def explain(error: TellonceError, target: str) -> str:
     """Return what happened and what to do, on one line or several."""
     text = error.message
     if error.reason == "NO_ANSWER":
-        text = f"{text} Is the ledger running at {target}? Start it with `tellonce serve`, or name another one with --target."
+        why = "connection refused" if "onnection refused" in text else error.metadata.get("detail", "")
+        text = f"No answer from a ledger at {target} ({why}). Start one with `tellonce serve`, or name another one with --target."
     elif isinstance(error, InvalidError) and error.violations:
         text += "".join(f"\n  {violation.field}: {violation.description}" for violation in error.violations)
     elif isinstance(error, NeedsUpgradeError):

@@ -116,12 +116,15 @@ def split(texts: Iterable[str] | None) -> list[str]:
     return [part.strip() for text in texts or () for part in text.split(",") if part.strip()]
 
 
-def numbers(option: str, enum: EnumDescriptor, texts: Iterable[str] | None) -> list[int]:
-    """Return the values of an enum that an option names."""
-    try:
-        return [number(enum, text) for text in split(texts)]
-    except ValueError as error:
-        raise usage(option, str(error)) from None
+def numbers(option: str, enum: EnumDescriptor, texts: Iterable[str] | None, *more: str) -> list[int]:
+    """Return the values of an enum that an option names. `more`: what else the option takes, for the complaint."""
+    found = []
+    for text in split(texts):
+        try:
+            found.append(number(enum, text))
+        except ValueError:
+            raise usage(option, f"{text!r} is not one of {choices(enum, *more)}.") from None
+    return found
 
 
 def groups(texts: Iterable[str] | None, known: Mapping[str, int]) -> tuple[list[str], list[int]]:

@@ -1,4 +1,4 @@
-"""Where the events of mapped rows go: into the ledger, in order and acknowledged, or, in a dry run, through the rules of the protos."""
+"""Where the events of mapped rows go: into the ledger, in order and acknowledged; in a dry run, through the rules of the protos."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CLIENT_FAULTS: Final = frozenset(("NOT_SENT", "CLIENT_FAILED", "NO_ANSWER"))
 CURES: Final = {
     "EVENT_ID_REUSED": "These events were imported before with other content: the source or the mapping has changed since. "
     "What is recorded stands; nothing was added.",
-    "IMPORT_NOT_OPEN": "This file was imported by this mapping before, to the end; what was rejected then needs a mended file or mapping.",
+    "IMPORT_NOT_OPEN": "This file was imported by this mapping before, to the end: what was rejected then needs a mended one.",
 }
 """What refusals mean in an import, where the ledger's own words do not say it."""
 

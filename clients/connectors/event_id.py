@@ -10,7 +10,7 @@ _MILLISECONDS_MAX: Final = 2**48 - 1
 
 
 def derived_id(occur_micros: int, *names: str) -> str:
-    """Return the UUID that belongs to these names: shaped like a version 7, its first 48 bits the milliseconds of the fact's own time.
+    """Return the UUID of these names, shaped like a version 7: its first 48 bits are the milliseconds of the fact's own time.
 
     `names` are source, row key and rule. Times before 1970 count as 1970: they only order the ids.
     """

@@ -7,7 +7,7 @@ results are kept by those values, which a row of a real file finds nearly always
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_strings
 from google.protobuf.descriptor import EnumDescriptor
 
-from clients.connectors.function import NAMES, declarations
+from clients.connectors.function import NAMES, Sources, declarations
 from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean
-from clients.connectors.time_text import TimeReader, directives, parser
+from clients.connectors.time_text import directives, parser
 
 Type = cel.Type
 Scope = dict[str, Any]
@@ -148,9 +148,8 @@ _NO_VALUE: Final = (Type.ERROR, Type.UNKNOWN)
 class Language:
     """What the expressions of one mapping may name: columns, definitions, memory, functions and tables."""
 
-    def __init__(self, times: TimeReader, tables: Mapping[str, Mapping[str, str]], mistakes: Mistakes) -> None:
-        self._times = times
-        self._tables = tables
+    def __init__(self, sources: Sources, mistakes: Mistakes) -> None:
+        self._sources = sources
         self._mistakes = mistakes
         self._variables: dict[str, Any] = {}
         self._definitions: dict[str, Definition] = {}
@@ -173,7 +172,7 @@ class Language:
         self.declare([name], kind)
 
     def compile(self, entry: Entry, wanted: Iterable[str] = ()) -> tuple[Expression, Any] | None:
-        """Return the expression and its type; None when it is mistaken, which is then noted. `wanted` are the names of types accepted."""
+        """Return the expression and its type; None when it is mistaken, which is noted. `wanted`: names of the types accepted."""
         compiled = self._compile(self._environment(), entry)
         if compiled is None:
             return None
@@ -198,7 +197,7 @@ class Language:
             return None
         env = cel.NewEnv(
             variables={**self._variables, **dict.fromkeys(names, Type.STRING)},
-            functions=declarations(self._times, self._tables),
+            functions=declarations(self._sources),
             extensions=[ext_strings.ExtStrings()],
         )
         constants = {name: name for name in names if re.search(rf"\b{name}\b", entry.text)}
@@ -215,7 +214,7 @@ class Language:
     def _environment(self) -> Any:
         if self._env is None:
             self._env = cel.NewEnv(
-                variables=self._variables, functions=declarations(self._times, self._tables), extensions=[ext_strings.ExtStrings()]
+                variables=self._variables, functions=declarations(self._sources), extensions=[ext_strings.ExtStrings()]
             )
         return self._env
 
@@ -223,10 +222,10 @@ class Language:
         found = self._enum_envs.get(enum.full_name)
         if found is None:
             kind = Type.AbstractType(enum.name)
-            typed = {name: kind for name, table in self._tables.items() if table and set(table.values()) <= {*names, ""}}
+            typed = {name: kind for name, table in self._sources.tables.items() if table and set(table.values()) <= {*names, ""}}
             found = self._enum_envs[enum.full_name] = cel.NewEnv(
                 variables={**self._variables, **dict.fromkeys(names, kind)},
-                functions=declarations(self._times, self._tables, typed),
+                functions=declarations(self._sources, typed),
                 extensions=[ext_strings.ExtStrings()],
             )
         return found
@@ -273,7 +272,7 @@ class Language:
                 return f"there is no `{what}` here (at character {column})"
             near = did_you_mean(column_name, columns) or f"; the columns are {', '.join(sorted(columns))}"
             return f"the file has no column {column_name!r}{near}"
-        known = [*self._variables, *NAMES, *self._tables, *more_names]
+        known = [*self._variables, *NAMES, *self._sources.tables, *more_names]
         hint = did_you_mean(name, known) or f'; to say the text itself, write "{name}" in quotes'
         return f"nothing is called {name!r}{hint}"
 

@@ -9,41 +9,63 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
 from cel_expr_python import cel
 
-from clients.connectors.time_text import TimeReader
+from clients.connectors.event_id import SEPARATOR, derived_id
+from clients.connectors.time_text import TimeReader, micros
 
 CODE_LENGTH_MAX: Final = 64
 ID_LENGTH_MAX: Final = 96
 _KEPT_MAX: Final = 10_000
 
-NAMES: Final = ("code", "find", "id", "json", "known", "local", "pad", "time")
+NAMES: Final = ("code", "event_id", "find", "id", "json", "known", "local", "pad", "time")
 """Functions of our own. docs/import.md explains each; a test holds the two together."""
 
 Type = cel.Type
 
 
-def declarations(times: TimeReader, tables: Mapping[str, Mapping[str, str]], typed: Mapping[str, Any] | None = None) -> list[Any]:
-    """Return the functions for an environment: our own, and one for each table. `typed` gives the type of a table's values, where not text."""
-    text, moment = Type.STRING, Type.TIMESTAMP
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the functions of one mapping draw on."""
+
+    times: TimeReader
+    tables: Mapping[str, Mapping[str, str]]
+    source: str = ""
+    rules: frozenset[str] = frozenset()
+
+    def event_id(self, rule: str, key: str | Sequence[str], at: datetime) -> str:
+        """Return the id of the event that a rule makes of the row with this key, where it occurs at this time.
+
+        Raises ValueError for a rule that the mapping does not have.
+        """
+        if rule not in self.rules:
+            raise ValueError(f"the mapping has no rule {rule!r}")
+        return derived_id(micros(at), self.source, SEPARATOR.join([key] if isinstance(key, str) else key), rule)
+
+
+def declarations(sources: Sources, typed: Mapping[str, Any] | None = None) -> list[Any]:
+    """Return the functions for an environment: our own, and one for each table, whose values are texts or of the type in `typed`."""
+    text, moment, texts = Type.STRING, Type.TIMESTAMP, Type.List(Type.STRING)
+    instant, local, event_id = sources.times.instant, sources.times.local, sources.event_id
     found = [
         _function("known", (Type.BOOL, [text], known)),
         _function("code", (text, [text], code), (text, [text, text], prefixed_code)),
         _function("id", (text, [text, text], entity_id)),
-        _function(
-            "time", (moment, [text], times.instant), (moment, [text, text], times.instant), (moment, [text] * 3, times.instant)
-        ),
-        _function("local", (text, [text], times.local), (text, [text, text], times.local)),
+        _function("event_id", (text, [text, text, moment], event_id), (text, [text, texts, moment], event_id)),
+        _function("time", (moment, [text], instant), (moment, [text, text], instant), (moment, [text, text, text], instant)),
+        _function("local", (text, [text], local), (text, [text, text], local)),
         _function("find", (text, [text, text], find)),
         _function("pad", (text, [text, Type.INT, text], pad)),
         _function("json", (text, [Type.MAP], json_text)),
     ]
-    for name, table in tables.items():
+    for name, table in sources.tables.items():
         value = (typed or {}).get(name, text)
         found.append(_function(name, (value, [text], looked_up(name, table)), (value, [text, value], looked_up(name, table))))
     return found
@@ -52,7 +74,10 @@ def declarations(times: TimeReader, tables: Mapping[str, Mapping[str, str]], typ
 def _function(name: str, *overloads: tuple[Any, list[Any], Callable[..., Any]]) -> Any:
     return cel.FunctionDecl(
         name,
-        [cel.Overload(f"{name}_{len(given)}", return_type=gives, parameters=given, impl=does) for gives, given, does in overloads],
+        [
+            cel.Overload(f"{name}_{number}", return_type=gives, parameters=given, impl=does)
+            for number, (gives, given, does) in enumerate(overloads)
+        ],
     )
 
 
@@ -63,7 +88,7 @@ def known(text: str) -> bool:
 
 @lru_cache(_KEPT_MAX)
 def code(text: str) -> str:
-    """Return a text as an organisation's code: `Self service` becomes `self_service`. Raises ValueError when nothing is left of it."""
+    """Return a text as an organisation's code: `Self service` is `self_service`. Raises ValueError when nothing is left of it."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss").replace("œ", "oe").replace("Œ", "oe").replace("æ", "ae"))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter)).lower()
     found = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:CODE_LENGTH_MAX].strip("_")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from clients.connectors.function import NAMES
 from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean, parse_mapping
@@ -37,10 +37,11 @@ KEYS: Final = (
     "envelope",
     "rules",
 )
+ROW_KINDS: Final = ("event", "case", "snapshot")
 READER_KEYS: Final = ("format", "member", "encoding", "delimiter", "quote", "header", "columns", "unknown")
 TIMES_KEYS: Final = ("format", "zone")
 MEMORY_KEYS: Final = ("first", "next")
-ENVELOPE_KEYS: Final = (
+ENVELOPE_KEYS: Final[tuple[str, ...]] = (
     "occur_time",
     "precision",
     "channel",
@@ -55,26 +56,14 @@ RULE_KEYS: Final = ("rule", "when", "emit", *ENVELOPE_KEYS, "set")
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _TAKEN: Final = frozenset(
-    (
+    [
         *NAMES,
-        "row",
-        "before",
-        "memory",
-        "first",
-        "line",
-        "true",
-        "false",
-        "null",
-        "in",
-        "has",
-        "all",
-        "exists",
-        "exists_one",
-        "map",
-        "filter",
-    )
-    + ("size", "int", "uint", "double", "string", "bytes", "bool", "duration", "timestamp", "dyn", "type", "matches", "list")
+        *("row", "before", "memory", "first", "line", "true", "false", "null", "in", "has", "all", "exists", "exists_one"),
+        *("map", "filter", "size", "int", "uint", "double", "string", "bytes", "bool", "duration", "timestamp", "dyn", "type"),
+        *("matches", "list"),
+    ]
 )
+"""Names that mean something already."""
 
 
 @dataclass(slots=True)
@@ -114,7 +103,8 @@ class Mapping:
     source: str = ""
     answers_recorded: bool = False
     reader: ReaderOptions = field(default_factory=ReaderOptions)
-    rows: Literal["event", "case", "snapshot"] = "event"
+    rows: str = "event"
+    """One of ROW_KINDS."""
     case: Entry | None = None
     order: list[Entry] = field(default_factory=list)
     key: list[Entry] = field(default_factory=list)
@@ -171,7 +161,7 @@ class _Parser:
         mapping = self._mapping
         if "rows" in top:
             kind = self._text(top["rows"])
-            if kind == "event" or kind == "case" or kind == "snapshot":
+            if kind in ROW_KINDS:
                 mapping.rows = kind
             else:
                 self._mistakes.add(top["rows"], "has to be event, case or snapshot")

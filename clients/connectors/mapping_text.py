@@ -1,6 +1,6 @@
 """The text of a mapping as a tree that remembers its lines, and the mistakes found in it.
 
-Knows YAML, and nothing of what a mapping means. A value is kept as it is written: `3`, `true` and `row.a == "x"` are all texts here.
+Knows YAML, and nothing of what a mapping means. Values are kept as they are written: `3`, `true`, `row.a == "x"` are all texts.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Planner:
     def message(
         self, descriptor: Descriptor, fields: dict[str, Entry], entry: Entry, only: Iterable[str] | None = None
     ) -> list[Step]:
-        """Return the steps that fill a message. `only`: the fields a mapping may set; by default all that the ledger does not make."""
+        """Return the steps that fill a message. `only`: fields a mapping may set; by default all that the ledger does not make."""
         allowed = [field.name for field in descriptor.fields if not is_made(field)] if only is None else list(only)
         required = required_fields(descriptor)
         steps: list[Step] = []

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from clients.connectors.event_id import SEPARATOR, derived_id
 from clients.connectors.expression import Expression, ExpressionError, Language, Scope, Type
+from clients.connectors.function import Sources
 from clients.connectors.mapping import ENVELOPE_KEYS, Mapping, Rule
 from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean
 from clients.connectors.message_plan import Planner, Step
@@ -80,7 +81,9 @@ class RowMapper:
         self._kind = mapping.rows
         self._source = mapping.source
         self._unknown = mapping.reader.unknown
-        self._language = Language(times, mapping.tables, mistakes)
+        self._language = Language(
+            Sources(times, mapping.tables, mapping.source, frozenset(rule.name for rule in mapping.rules)), mistakes
+        )
         self._mistakes = mistakes
         self._memory: Scope = {}
         self._before: dict[str, str] = {}

@@ -6,6 +6,7 @@ The order is a function of file and mapping, so that `rows_done` of a checkpoint
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from clients.connectors.case_order import CaseOrder
@@ -47,11 +48,8 @@ class RowStream:
 
     def outcomes(self, done: int, reading: Callable[[], None]) -> Iterator[RowOutcome]:
         """Give every row after the first `done`. `reading` is called for each row read before there is anything to give."""
-        number = 0
-        for outcome in self._ordered(done, reading) if self._mapping.rows == "snapshot" else self._as_they_stand(done):
-            number += 1
-            if number > done:
-                yield outcome
+        every = self._ordered(done, reading) if self._mapping.rows == "snapshot" else self._as_they_stand(done)
+        return islice(every, done, None)
 
     def _as_they_stand(self, done: int) -> Iterator[RowOutcome]:
         for number, row in enumerate(self._table.rows):

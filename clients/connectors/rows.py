@@ -40,7 +40,7 @@ class ReadError(Exception):
 
 
 def identifiers(names: Iterable[str]) -> list[str]:
-    """Return column names as mappings write them: what is no letter, digit or _ becomes _; a name seen before gets _2, _3 and so on."""
+    """Return column names as mappings write them: other than letters and digits becomes _; a name seen before gets _2, _3 ..."""
     found: dict[str, None] = {}
     for number, name in enumerate(names, 1):
         plain = re.sub(r"[^A-Za-z0-9_]+", "_", name.strip()).strip("_") or f"column_{number}"

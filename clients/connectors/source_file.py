@@ -44,7 +44,7 @@ class SourceFile:
             begin = raw.read(4)
             raw.seek(0)
             if begin != _ZIP:
-                yield _unpacked(cast(io.BufferedReader, raw))
+                yield _unpacked(raw)
                 return
             with zipfile.ZipFile(raw) as archive, archive.open(self._one_of(archive)) as inside:
                 yield _unpacked(io.BufferedReader(cast(io.RawIOBase, inside)))

@@ -35,7 +35,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: `done` of `total`, in bytes of the file or in rows. `reading` comes first where rows have to be put in order."""
+    """How far an import is: `done` of `total` bytes of the file, or rows. `reading` comes first where rows have to be ordered."""
 
     stage: Literal["reading", "importing"]
     done: int
@@ -58,7 +58,7 @@ class Summary:
     resumed_rows: int
     """Rows that a checkpoint said were done already."""
     imported_before: bool
-    """This file was imported by this mapping before, to the end: nothing was added, except what that run rejected and this did not."""
+    """This file was imported by this mapping before, to the end: nothing was added."""
     reject_path: Path | None
     """Where the rejected rows are; None when there are none."""
     seconds: float

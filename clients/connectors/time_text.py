@@ -59,7 +59,7 @@ class TimeReader:
         return found
 
     def local(self, text: str, format: str = "") -> str:
-        """Return a local time as ISO text, as it was said: `2026-03-28T14:30:00`, or `2026-03-28` where the format has no time of day."""
+        """Return a local time as it was said, as ISO text: `2026-03-28T14:30:00`, or `2026-03-28` without a time of day."""
         format = format or self._format
         wall = parse_time(text, format)
         if wall.tzinfo is not None:
@@ -106,7 +106,7 @@ def parse_time(text: str, format: str) -> datetime:
 
 @cache
 def parser(format: str) -> Parse:
-    """Return what reads a format: `iso`, `unix`, `unix_ms`, or a pattern of strptime. Raises ValueError for an unknown directive."""
+    """Return what reads a format: `iso`, `unix`, `unix_ms`, or a pattern of strptime. Raises ValueError where it is none."""
     if format == ISO:
         return datetime.fromisoformat
     if format == UNIX:
@@ -138,12 +138,14 @@ def _fast_parser(format: str, letters: list[str]) -> Parse:
         if found is None:
             raise ValueError
         groups = found.groups()
-        number = [0 if place is None else int(groups[place]) for place in clock]
+        hour, minute, second = (0 if place is None else int(groups[place]) for place in clock)
         return datetime(
             1970 if year is None else int(groups[year]),
             1 if month is None else int(groups[month]),
             1 if day is None else int(groups[day]),
-            *number,
+            hour,
+            minute,
+            second,
             0 if fraction is None else int(groups[fraction].ljust(6, "0")),
         )
 

@@ -13,7 +13,7 @@ ATTRIBUTES: Final = frozenset(("string", "date", "int", "float", "boolean", "id"
 
 
 def read_xes(stream: IO[bytes], options: ReaderOptions) -> Table:
-    """Return the columns named in the mapping, such as `concept:name` and `case:concept:name`, and the events in order of the file."""
+    """Return the columns named in the mapping, such as `concept:name` and `case:concept:name`, and the events as they stand."""
     return Table(identifiers(options.columns), _rows(stream, options.columns))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
@@ -120,8 +121,7 @@ def identified(what: W) -> W:
     events = (what,) if isinstance(what, EventToAppend) else what.events
     if all(one.envelope.event_id and one.envelope.HasField("occur_time") for one in events):
         return what
-    copied = type(what)()
-    copied.CopyFrom(what)
+    copied = deepcopy(what)
     for one in (copied,) if isinstance(copied, EventToAppend) else copied.events:
         if not one.envelope.event_id:
             one.envelope.event_id = new_id()

@@ -15,17 +15,19 @@ from ledger.store.recorder import StoredEventRow
 def same_as_recorded(incoming: Incoming, row: StoredEventRow, content: ContentReader) -> bool:
     """True when envelope and content are as they were received; once the content is erased, the clear fields decide alone.
 
-    What the ledger filled in itself (a missing occur time, made fields) is not compared.
+    What the ledger filled in itself (a missing occur time, made fields) is not compared, nor by which import run the event came: a
+    file that grew, or a mended mapping, brings in another run what is recorded already.
     """
     event = read_event(row.position, row.header, row.parts)
     if row.topic != incoming.kind.topic or not _same_envelope(incoming, event.header):
         return False
     recorded, state = content.open_payload(event)
     clear_made(recorded)
-    wanted = incoming.payload
+    # Intake has resolved the dues of this one too.
+    wanted = type(incoming.payload)()
+    wanted.CopyFrom(incoming.payload)
+    clear_made(wanted)
     if state == CONTENT_ERASED:
-        wanted = type(wanted)()
-        wanted.CopyFrom(incoming.payload)
         take_sealed(wanted)
     return bool(recorded == wanted)
 
@@ -42,7 +44,6 @@ def _same_envelope(incoming: Incoming, header: EventHeader) -> bool:
         and envelope.source == header.source
         and (micros(envelope.source_record_time) if envelope.HasField("source_record_time") else 0)
         == header.source_record_time_micros
-        and envelope.import_run == header.import_run
         and envelope.record_late == header.record_late
         and envelope.supervisor == header.supervisor
         and envelope.correlation_id == header.correlation_id

@@ -15,6 +15,7 @@ from ledger.event import Event
 from ledger.event_id import to_text
 from ledger.intake.receive import Incoming, marked_items, normal_text
 from ledger.internal.v1.stored_pb2 import EventHeader, SealedParts
+from ledger.privacy.random_pool import RandomPool
 from ledger.privacy.sealing import seal, value_mark
 from ledger.privacy.vault import SubjectKey, Vault
 
@@ -40,6 +41,7 @@ class Subjects:
         self._vault = vault
         self._ledger_id = ledger_id
         self._shared = set(shared)
+        self._random = RandomPool()
 
     def streams_asked(self, event: Incoming) -> Iterable[str]:
         """Return the streams whose subject the event may inherit."""
@@ -146,7 +148,7 @@ class Subjects:
             return None
         stored = SealedParts()
         for number, (key, content) in enumerate(sealable.parts):
-            part, ciphertext = seal(key, self._ledger_id, header.event_id, number, content)
+            part, ciphertext = seal(key, self._ledger_id, header.event_id, number, content, self._random)
             header.parts.append(part)
             stored.ciphertext.append(ciphertext)
         return stored.SerializeToString()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Final
+
+from ledger.privacy.mac import hmac_sha256
 
 INDEX: Final = b"tellonce/1/index"
 """Master key → key of the blind indexes."""
@@ -20,4 +21,4 @@ def derived_key(key: bytes, purpose: bytes) -> bytes:
 
     HKDF-Extract is left out, as section 3.3 there allows: our keys are random already.
     """
-    return hmac.digest(key, purpose + b"\x01", "sha256")
+    return hmac_sha256(key, purpose + b"\x01")

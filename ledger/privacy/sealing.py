@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.internal.v1.stored_pb2 import PartHeader
 from ledger.privacy.derivation import MARK, derived_key
+from ledger.privacy.mac import hmac_sha256
 
 CONTENT: Final = 1
 """Class of a part: content."""
@@ -82,7 +83,7 @@ def open_part(key: SubjectKey, ledger_id: bytes, event_id: bytes, part_number: i
 
 def value_mark(key: SubjectKey, label: str, value: str) -> bytes:
     """Return 16 bytes that are equal for equal values of one subject and label, and say nothing once the key is gone."""
-    return hmac.digest(derived_key(key.key, MARK), f"{label}\0{value}".encode(), "sha256")[:MARK_BYTES]
+    return hmac_sha256(derived_key(key.key, MARK), f"{label}\0{value}".encode())[:MARK_BYTES]
 
 
 def _place(ledger_id: bytes, event_id: bytes, part_number: int) -> bytes:

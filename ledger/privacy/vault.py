@@ -21,6 +21,7 @@ from uuid_utils import uuid7
 
 from ledger.privacy.derivation import CHECK, INDEX, WRAP
 from ledger.privacy.lru import Lru
+from ledger.privacy.mac import hmac_sha256
 from ledger.privacy.master_key import MasterKey
 from ledger.privacy.sealing import NONCE_BYTES, SubjectKey
 from ledger.sqlite_file import ReadPool, check_schema_version, in_batches, in_powers, places
@@ -215,7 +216,7 @@ class Vault:
         return SubjectKey(row.subject, row.key_id, key)
 
     def _blind_index(self, type_: str, value: str) -> bytes:
-        return hmac.digest(self._index_key, f"{type_}\0{value}".encode(), "sha256")
+        return hmac_sha256(self._index_key, f"{type_}\0{value}".encode())
 
     def _check(self, master: MasterKey, key_check: bytes) -> None:
         with self._pool.connection() as connection:

@@ -10,12 +10,20 @@ import asyncio
 import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 from uuid import uuid4
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from ledger.api.v1.errors_pb2 import DEADLINE_PASSED, INTERNAL_ERROR, NEEDS_UPGRADE, SHUTTING_DOWN, VAULT_UNAVAILABLE
+from ledger.api.v1.errors_pb2 import (
+    DEADLINE_PASSED,
+    FIELD_INVALID,
+    INTERNAL_ERROR,
+    NEEDS_UPGRADE,
+    SHUTTING_DOWN,
+    VAULT_UNAVAILABLE,
+)
 from ledger.catalogue import UnknownTopicError
 from ledger.errors import LedgerError
 from ledger.privacy.vault import VaultUnavailableError
@@ -33,15 +41,34 @@ STATUS_BYTES_MAX: Final = 4_000
 """gRPC drops trailers above 8 KiB, and binary ones grow by a third: a longer status loses its field violations."""
 
 
+class Read(Generic[Request]):
+    """Reads and checks a request. Raises LedgerError."""
+
+    def __init__(self, parse: Callable[[bytes], Request], check: Check) -> None:
+        self._parse = parse
+        self._check = check
+
+    def __call__(self, content: bytes) -> Request:
+        """Return the request in these bytes."""
+        try:
+            request = self._parse(content)
+        except DecodeError:
+            raise LedgerError(
+                FIELD_INVALID, "The request is no message of its type: generate the client from the ledger's own protos."
+            ) from None
+        self._check(request)
+        return request
+
+
 def unary(
-    function: Callable[[Request, Context], Awaitable[Response]], gate: Gate, check: Check
-) -> Callable[[Request, Context], Awaitable[Response]]:
+    function: Callable[[Request, Context], Awaitable[Response]], gate: Gate, read: Read[Request]
+) -> Callable[[bytes, Context], Awaitable[Response]]:
     """Wrap a handler that answers once."""
 
-    async def call(request: Request, context: Context) -> Response:
+    async def call(content: bytes, context: Context) -> Response:
         try:
             with gate:
-                check(request)
+                request = read(content)
                 remaining = context.time_remaining()
                 if remaining is not None and remaining <= UNARY_SECONDS_MAX:
                     return await function(request, context)
@@ -60,19 +87,18 @@ def unary(
 
 
 def stream(
-    function: Callable[[Request, Context], AsyncIterator[Response]], gate: Gate, check: Check, stopping: asyncio.Event
-) -> Callable[[Request, Context], Awaitable[None]]:
+    function: Callable[[Request, Context], AsyncIterator[Response]], gate: Gate, read: Read[Request], stopping: asyncio.Event
+) -> Callable[[bytes, Context], Awaitable[None]]:
     """Wrap a handler that answers with a stream. When the server stops it ends at once: stop() would wait for it otherwise."""
 
     async def send(request: Request, context: Context) -> None:
         async for item in function(request, context):
             await context.write(item)
 
-    async def call(request: Request, context: Context) -> None:
+    async def call(content: bytes, context: Context) -> None:
         try:
             with gate:
-                check(request)
-                await unless_stopping(send(request, context), stopping)
+                await unless_stopping(send(read(content), context), stopping)
         except LedgerError as error:
             await refuse(context, error)
         except grpc.aio.AbortError:

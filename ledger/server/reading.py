@@ -93,7 +93,7 @@ class Reading:
         self._views = views
         self._search = search
         self._changes = Waiting(views.look, look_seconds=1.0)
-        views.on_move.append(lambda position: self._changes.look())
+        views.on_move.append(self._changes.stands_at)
         self._head = head
         self._now = now
         self._threads = threads
@@ -158,15 +158,16 @@ class Reading:
         if not request.DESCRIPTOR.fields_by_name.get("as_of") or not request.HasField("as_of"):
             return Place(wanted, None, None, None)
         as_of = request.as_of
-        known = evaluated = None
+        known: int | None = None
+        evaluated: int | None = None
         which = as_of.WhichOneof("known")
         if which == "position":
-            wanted = known = as_of.position
-            self._check_within(known)
+            known = wanted = as_of.position
+            self._check_within(wanted)
         elif which == "record_time":
             evaluated = micros(as_of.record_time)
             loop = asyncio.get_running_loop()
-            wanted = known = await loop.run_in_executor(self._threads, self._log.position_at, evaluated)
+            known = wanted = await loop.run_in_executor(self._threads, self._log.position_at, evaluated)
         before = micros_up(as_of.occurred_before) if as_of.HasField("occurred_before") else None
         evaluated = before if before is not None else evaluated
         if as_of.HasField("evaluated_time"):
@@ -200,9 +201,7 @@ class Reading:
 
     # When
 
-    async def _read(
-        self, place: Place, context: Context, build: Callable[[Read], Response], *, search: bool = False
-    ) -> Response:
+    async def _read(self, place: Place, context: Context, build: Callable[[Read], Response], *, search: bool = False) -> Response:
         loop = asyncio.get_running_loop()
         remaining = context.time_remaining()
         patience = VIEWS_WAIT_SECONDS_MAX

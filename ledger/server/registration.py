@@ -1,12 +1,15 @@
-"""Which call belongs to which class, and how a servicer's methods are wrapped before gRPC sees them."""
+"""Which call belongs to which class, and how a servicer's methods are wrapped before gRPC sees them.
+
+Requests reach the wrapper as bytes: gRPC itself answers bytes that are no message with the text of an exception.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any, Final
 
+import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -17,29 +20,36 @@ from ledger.api.v1.ledger_service_pb2 import AppendRequest, Lane
 from ledger.application import APPEND_EVENTS_MAX
 from ledger.errors import LedgerError
 from ledger.intake.validate import check, check_known, warm
-from ledger.server.call import Check, stream, unary
+from ledger.server.call import Check, Read, stream, unary
 from ledger.server.limits import CallClass, Gate
 
 APPEND: Final = "ledger.api.v1.LedgerService.Append"
-LANES: Final = frozenset(Lane.values())
 STATUS: Final = frozenset(
     {"ledger.api.v1.LedgerService.GetHead", "ledger.api.v1.AdminService.GetStatus", "grpc.health.v1.Health.Check"}
 )
+LANES: Final = frozenset(Lane.values())
 
 
-def guarded(servicer: Any, service: ServiceDescriptor, gates: dict[CallClass, Gate], stopping: asyncio.Event) -> Any:
-    """Return an object with the servicer's methods, each in the outermost wrapper."""
-    methods = SimpleNamespace()
+def handlers_of(
+    servicer: Any, service: ServiceDescriptor, gates: dict[CallClass, Gate], stopping: asyncio.Event
+) -> grpc.GenericRpcHandler[Any, Any]:
+    """Return what gRPC calls for a service: the servicer's methods, each in the outermost wrapper."""
+    handlers: dict[str, Any] = {}
     for method in service.methods:
-        gate = gates[class_of(method)]
+        gate, read = gates[class_of(method)], Read(GetMessageClass(method.input_type).FromString, check_of(method))
         function = getattr(servicer, method.name)
-        wrapped = (
-            stream(function, gate, check_of(method), stopping)
-            if method.server_streaming
-            else unary(function, gate, check_of(method))
-        )
-        setattr(methods, method.name, wrapped)
-    return methods
+        write = GetMessageClass(method.output_type).SerializeToString
+        if method.server_streaming:
+            handlers[method.name] = grpc.unary_stream_rpc_method_handler(
+                stream(function, gate, read, stopping),
+                response_serializer=write,
+            )
+        else:
+            handlers[method.name] = grpc.unary_unary_rpc_method_handler(
+                unary(function, gate, read),
+                response_serializer=write,
+            )
+    return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
 
 def class_of(method: MethodDescriptor) -> CallClass:
@@ -79,6 +89,6 @@ def _check_shell(request: AppendRequest) -> None:
             violations=[("AppendRequest", "unknown field")],
             field="AppendRequest",
         )
-    # The library looks at all that is inside before it leaves it out: a twentieth of an append. It is asked to say what is wrong.
+    # The library looks at all that is inside before it leaves it out: a tenth of an append. It is asked to say what is wrong.
     if not 0 < len(request.groups) <= APPEND_EVENTS_MAX or request.lane not in LANES:
         check(request)

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
 from ledger.server.limits import CHANNEL_OPTIONS, make_gates
-from ledger.server.registration import guarded
+from ledger.server.registration import handlers_of
 from ledger.server.services.health import HealthServicer
 
 GRACE_SECONDS: Final = 10.0
@@ -34,8 +34,6 @@ class Service(NamedTuple):
 
     descriptor: ServiceDescriptor
     servicer: Any
-    add: Callable[[Any, Any], None]
-    """The generated function that adds a servicer to a server."""
 
 
 class AppendsEndedError(Exception):
@@ -60,10 +58,11 @@ async def serve(
     server = grpc.aio.server(options=CHANNEL_OPTIONS)
     names = [service.descriptor.full_name for service in services]
     health = HealthServicer(names)
-    health_service = Service(health_pb2.DESCRIPTOR.services_by_name["Health"], health, health_pb2_grpc.add_HealthServicer_to_server)
+    health_service = Service(health_pb2.DESCRIPTOR.services_by_name["Health"], health)
     gates = make_gates()
-    for service in (*services, health_service):
-        service.add(guarded(service.servicer, service.descriptor, gates, stopping), server)
+    server.add_generic_rpc_handlers(
+        tuple(handlers_of(service.servicer, service.descriptor, gates, stopping) for service in (*services, health_service))
+    )
     if reflected:
         reflection.enable_server_reflection((*names, health_service.descriptor.full_name, reflection.SERVICE_NAME), server)
     port = _bind(server, address)

@@ -26,7 +26,7 @@ class Waiting:
         self._timer: asyncio.TimerHandle | None = None
         self.reached = 0
         """Where it stood at the last look."""
-        self.on_move: list[Callable[[int], None]] = []
+        self.on_move: list[Callable[[int], object]] = []
         """Called with the new position whenever a look finds another one."""
 
     def look(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json as json_text
 import sys
 from collections.abc import Iterator
@@ -21,8 +22,20 @@ from clients.cli.output import NUMBER, SHORT, complain, print_json, print_table,
 from clients.python import TellonceError, group
 from ledger.api.v1.event_pb2 import EventToAppend, Payload
 from ledger.api.v1.ledger_service_pb2 import AppendResponse, EventGroup, GroupResult
+from ledger.api.v1.options_pb2 import event as event_option
 
-TOPICS: Final = {field.name.replace("_", "-"): field.name for field in Payload.DESCRIPTOR.oneofs_by_name["kind"].fields}
+
+def _topics() -> Iterator[tuple[str, str]]:
+    for field in Payload.DESCRIPTOR.oneofs_by_name["kind"].fields:
+        assert field.message_type is not None
+        option = field.message_type.GetOptions().Extensions[event_option]
+        if not option.reserved:
+            yield option.topic, field.name
+
+
+TOPICS: Final = dict(_topics())
+"""Every event that callers record, by topic, and its line in `Payload.kind`."""
+
 GROUPS_A_CALL: Final = 250
 EXAMPLES: Final = (
     "tellonce append --topic contact-received --set contact_id=c-1 --set reason=delivery",
@@ -115,7 +128,9 @@ def append(
 def _event(topic: str, assignments: list[str], flags: dict[str, str | None], *, utc: bool) -> EventToAppend:
     field = TOPICS.get(topic.replace("_", "-"))
     if field is None:
-        raise options.usage("--topic", f"There is no event {topic!r}; there are {', '.join(TOPICS)}.")
+        near = difflib.get_close_matches(topic, TOPICS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TOPICS)}."
+        raise options.usage("--topic", f"There is no event {topic!r}: {hint}")
     event = EventToAppend()
     payload = getattr(event.payload, field)
     payload.SetInParent()

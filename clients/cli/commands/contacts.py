@@ -15,7 +15,6 @@ from clients.cli.output import NUMBER, SHORT, table
 from clients.cli.times import show_seconds, show_time
 from clients.cli.words import plain, word
 from clients.python import AsOf, Client
-from ledger.api.v1.customer_pb2 import CustomerReference
 from ledger.api.v1.history_service_pb2 import (
     CONTACT_BY_CHANNEL,
     CONTACT_BY_DEPARTMENT,
@@ -91,11 +90,6 @@ def count_contacts(client: Client, by: list[str], asked: AsOf | None, output: Ou
     names, group_by = groups(by, GROUPS)
     response = client.count_contacts(group_by, as_of=asked, **which)
     show_counts(response, names, {"state": enum_words(STATES)}, output)
-
-
-def contacts_of(customer: CustomerReference | None, channels: list[str], departments: list[str]) -> dict[str, Any]:
-    """Return the filter for contacts that goes with a filter for events."""
-    return {"customer": customer, "channels": channels, "departments": departments}
 
 
 def contact_table(rows: Iterable[Contact], utc: bool) -> Table:

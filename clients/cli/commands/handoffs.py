@@ -89,7 +89,7 @@ def handoffs(
     states = split(state)
     which: dict[str, Any] = {
         "pending": PENDING in states,
-        "states": numbers("--state", STATES, [one for one in states if one != PENDING]),
+        "states": numbers("--state", STATES, [one for one in states if one != PENDING], PENDING),
         "hands": split(department),
         "to_departments": split(to),
         "from_departments": split(from_),

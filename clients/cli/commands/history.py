@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.cli import options
-from clients.cli.commands.contacts import contacts_of, list_contacts
+from clients.cli.commands.contacts import list_contacts
 from clients.cli.connection import connect
 from clients.cli.customers import FORMS as CUSTOMER_FORMS
 from clients.cli.listing import FOLLOW_PATIENCE_SECONDS, Output, follow, show_rows, split
@@ -68,7 +68,7 @@ def history(
     }
     with connect(target) as client:
         if contacts:
-            list_contacts(client, asked, output, **contacts_of(who, which["channels"], which["departments"]))
+            list_contacts(client, asked, output, customer=who, channels=split(channel), departments=split(department))
         elif following:
             assert who is not None
             changes = client.watch_history(who, after, timeout_seconds=FOLLOW_PATIENCE_SECONDS, **which)

@@ -20,7 +20,8 @@ def recorded(found: Found | None, name: str, entity_id: str) -> Found:
         raise LedgerError(
             NOT_RECORDED,
             f"There is no {name} {entity_id} as of the position and time asked: check the id and the as-of.",
-            **{f"{name.replace(' ', '_')}_id": entity_id},
+            kind=name,
+            id=entity_id,
         )
     return found
 

@@ -1,0 +1,213 @@
+"""The projector: takes the log in order into all views, a batch in one transaction with the checkpoint, so they cannot disagree.
+
+Search is a follower with a file of its own and is committed first: two files cannot be committed together, and what a crash
+leaves there too much is skipped when it comes again.
+
+Storage and vault errors stall: they are raised, and the caller tries again. An event type that this version does not know stops
+the projector (UnknownTopicError). Only errors of pure code set an event aside (fold_engine.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import sqlite_utils
+
+from ledger.catalogue import read_event
+from ledger.event import Event
+from projections import contacts, digest, fold_engine, handoffs, promises, quality, requests
+from projections.digest import Digests
+from projections.facts import FactsView
+from projections.fold_view import FoldView
+from projections.history import HistoryView
+from projections.identities import IdentitiesView
+from projections.imports import ImportsView
+from projections.search import SearchIndex
+from projections.view import Changes, View
+from projections.views_file import ViewsFolder
+
+if TYPE_CHECKING:
+    from ledger.privacy.content import ContentReader
+    from ledger.store.recorder import LogReader, StoredEventRow
+
+PROJECTIONS: Final[tuple[type[View], ...]] = (HistoryView, IdentitiesView, FactsView, ImportsView)
+"""Views whose rows are made of single events. A new one is a line here."""
+
+FOLD_VIEWS: Final[tuple[FoldView, ...]] = (contacts.VIEW, promises.TARGETS, requests.VIEW, handoffs.VIEW, promises.VIEW)
+"""Views whose rows are made of states: contact → request and handoff → promise and target. A new one is a line here."""
+
+BATCH_EVENTS: Final = 4 * digest.WINDOW
+"""Batches end at multiples of the digests' window, so that catching up leaves no window unfinished."""
+
+_TABLES: Final = (
+    """CREATE TABLE checkpoint (
+        one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, leaf BLOB NOT NULL, ledger_id BLOB NOT NULL
+    )""",
+)
+
+log = logging.getLogger("tellonce.projector")
+
+
+class Checkpoint(NamedTuple):
+    """Where a views file stands, and on which log."""
+
+    position: int
+    leaf: bytes
+    """Leaf hash of the event there; empty at position 0."""
+    ledger_id: bytes
+
+
+class Projector:
+    """Writes one views file. Used by one thread."""
+
+    def __init__(self, file: Path, log_reader: LogReader, ledger_id: bytes) -> None:
+        self.file = file
+        self._log = log_reader
+        self._ledger_id = ledger_id
+        self._db = _open(file)
+        if not _has_tables(self._db):
+            _create_tables(self._db, ledger_id)
+        self.checkpoint = Checkpoint._make(self._db.execute("SELECT position, leaf, ledger_id FROM checkpoint").fetchone())
+        self._forget()
+
+    @property
+    def position(self) -> int:
+        """Everything up to this position is in the views."""
+        return self.checkpoint.position
+
+    def on_the_log(self) -> bool:
+        """True when the event at the checkpoint is the one that was applied: the log is still the same, or a longer one."""
+        position, leaf, ledger_id = self.checkpoint
+        if ledger_id != self._ledger_id:
+            return False
+        row = self._log.read_positions([position]).get(position)
+        return position == 0 or (row is not None and leaf_hash(row.header) == leaf)
+
+    def step(self, search: SearchIndex | None, content: ContentReader) -> int:
+        """Apply the next batch, if there is one, and return its number of events. `search` None: the index is not written.
+
+        Raises LogBranchedError, UnknownTopicError, and storage and vault errors as they are; nothing of the batch is applied then.
+        """
+        position = self.checkpoint.position
+        limit = BATCH_EVENTS - position % digest.WINDOW
+        # The event at the checkpoint is read again with each batch: a log that failed over or was restored may hold another.
+        rows = self._log.read(max(0, position - 1), limit + (position > 0))
+        if position:
+            if not rows or rows[0].position != position or leaf_hash(rows[0].header) != self.checkpoint.leaf:
+                raise LogBranchedError(position)
+            rows = rows[1:]
+        if not rows:
+            return 0
+        events = [read_event(row.position, row.header, row.parts) for row in rows]
+        if search is not None:
+            search.apply(events, content)
+        try:
+            self._apply(rows, events)
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._forget()
+            raise
+        return len(rows)
+
+    def _apply(self, rows: list[StoredEventRow], events: list[Event]) -> None:
+        changes = {name: Changes() for name in self._names}
+        self._db.execute("BEGIN IMMEDIATE")
+        for view in self._views:
+            view.apply(events, self._db, changes[view.name])
+        self._folds.apply(events, changes)
+        self._digests.apply(rows, changes)
+        last = rows[-1]
+        checkpoint = Checkpoint(last.position, leaf_hash(last.header), self._ledger_id)
+        self._db.execute("UPDATE checkpoint SET position = ?, leaf = ?, ledger_id = ?", checkpoint)
+        self._db.execute("COMMIT")
+        self.checkpoint = checkpoint
+
+    def _forget(self) -> None:
+        """Make all that remembers anew: what a rolled back batch left in memory is not in the file."""
+        self._views = [view() for view in PROJECTIONS]
+        self._folds = fold_engine.FoldEngine(FOLD_VIEWS, self._log, self._db)
+        self._names = [*(view.name for view in self._views), *(view.name for view in FOLD_VIEWS), quality.NAME]
+        self._digests = Digests(self._db, self._names)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+class LogBranchedError(Exception):
+    """The log no longer holds the event at the checkpoint: it is another branch, and the views are rebuilt."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"The log holds another event at position {position} than the views have applied.")
+        self.position = position
+
+
+def leaf_hash(header: bytes) -> bytes:
+    """Return the leaf of an event: SHA-256(0x00 ‖ header)."""
+    return hashlib.sha256(b"\x00" + header).digest()
+
+
+def open_views(folder: ViewsFolder, log_reader: LogReader, ledger_id: bytes) -> Projector:
+    """Return the projector of the views in use; of new, empty ones where there are none that this version can go on with."""
+    file = folder.usable()
+    if file is not None:
+        try:
+            projector = Projector(file, log_reader, ledger_id)
+        except sqlite3.DatabaseError as error:
+            log.warning("The views cannot be read (%s) and are made anew.", error)
+        else:
+            if projector.on_the_log():
+                return projector
+            log.warning("The views were made of another branch of the log, and are made anew.")
+            projector.close()
+    fresh = folder.fresh()
+    projector = Projector(fresh, log_reader, ledger_id)
+    folder.switch(fresh)
+    return projector
+
+
+def rebuild(
+    folder: ViewsFolder, log_reader: LogReader, ledger_id: bytes, content: ContentReader, progress: Callable[[int, int], None]
+) -> Projector:
+    """Make all views anew beside those in use, and switch when they have caught up. The search index is left as it is.
+
+    `progress` is called with the position reached and the head after each batch.
+    """
+    projector = Projector(folder.fresh(), log_reader, ledger_id)
+    while projector.step(None, content):
+        progress(projector.position, log_reader.head().position)
+    folder.switch(projector.file)
+    return projector
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    # Views are made anew from the log when they are lost: a crash of the machine may take their end.
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA cache_size = -65536")
+    db.execute("PRAGMA temp_store = MEMORY")
+    return db
+
+
+def _has_tables(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'checkpoint'").fetchone() is not None
+
+
+def _create_tables(db: sqlite3.Connection, ledger_id: bytes) -> None:
+    wrapped = sqlite_utils.Database(db)
+    db.execute("BEGIN IMMEDIATE")
+    for view in PROJECTIONS:
+        view().create_tables(wrapped)
+    fold_engine.create_tables(wrapped, FOLD_VIEWS)
+    digest.create_tables(wrapped)
+    for statement in _TABLES:
+        db.execute(statement)
+    db.execute("INSERT INTO checkpoint VALUES (1, 0, x'', ?)", (ledger_id,))
+    db.execute("COMMIT")
