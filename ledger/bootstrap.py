@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import platform
 import signal
 import socket
 import sys
@@ -13,20 +13,44 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from ledger.api.v1 import ledger_service_pb2
+from ledger.api.v1 import (
+    admin_service_pb2,
+    audit_service_pb2,
+    handoff_service_pb2,
+    history_service_pb2,
+    identity_service_pb2,
+    insight_service_pb2,
+    ledger_service_pb2,
+    promise_service_pb2,
+    request_service_pb2,
+)
 from ledger.application import Ledger, warm_rules
+from ledger.commit.writer import wall_clock
 from ledger.config import Config, ConfigError
+from ledger.server.customers import Customers
 from ledger.server.lane import BulkLane
 from ledger.server.lock import FileLock
 from ledger.server.mailbox import Mailbox
 from ledger.server.pieces import Pieces
+from ledger.server.reading import Reading
 from ledger.server.registration import warm_up
+from ledger.server.services.admin import AdminServicer
+from ledger.server.services.audit import AuditServicer
+from ledger.server.services.handoff import HandoffServicer
+from ledger.server.services.history import HistoryServicer
+from ledger.server.services.identity import IdentityServicer
+from ledger.server.services.insight import InsightServicer
 from ledger.server.services.log import LogServicer
+from ledger.server.services.promise import PromiseServicer
+from ledger.server.services.request import RequestServicer
 from ledger.server.serving import AppendsEndedError, Service, serve
+from ledger.server.snapshots import Snapshots
 from ledger.server.supervisor import Part
 from ledger.server.waiting import Waiting
 from ledger.tokens import Branch
-from ledger.wake import WakeSender
+from ledger.wake import WakeListener, WakeSender
+from projections.process import run_projector
+from projections.views_file import VIEW_VERSION
 
 LOG_THREADS: Final = 2
 QUERY_THREADS: Final = 4
@@ -39,8 +63,6 @@ HEAD_LOOK_SECONDS: Final = 1.0
 
 OTHER_SERVER_SECONDS: Final = 20.0
 """A server whose supervisor died may need so long to finish what it has begun."""
-
-log = logging.getLogger("tellonce.server")
 
 
 def run_server(config: Config, ready: Callable[[Any], None]) -> None:
@@ -86,11 +108,27 @@ async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -
 
 def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> list[Service]:
     branch = Branch(ledger.ledger_id, ledger.incarnation)
-    mailbox = Mailbox(loop)
+    snapshots = Snapshots(config.data.views)
     head = Waiting(lambda: ledger.head().position, HEAD_LOOK_SECONDS)
-    views = Waiting(lambda: ledger.head().position)
+    views = Waiting(snapshots.position)
+    mailbox = Mailbox(loop)
     lane = BulkLane(views, head.look(), loop.time)
-    _on_commit(config, ledger, mailbox, head, lane)
+    log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
+    query_threads = ThreadPoolExecutor(QUERY_THREADS, "query")
+    reading = Reading(
+        branch=branch,
+        log=ledger.store,
+        content=ledger.content,
+        snapshots=snapshots,
+        views=views,
+        search=Waiting(snapshots.search_position),
+        head=head,
+        now=wall_clock,
+        threads=query_threads,
+        view_version=VIEW_VERSION,
+        node=platform.node(),
+    )
+    customers = Customers(ledger.vault, ledger.default_region)
     log_servicer = LogServicer(
         ledger=ledger,
         branch=branch,
@@ -98,14 +136,30 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -
         lane=lane,
         mailbox=mailbox,
         pieces=Pieces(ledger.store, ledger.content),
-        threads=ThreadPoolExecutor(LOG_THREADS, "log"),
+        threads=log_threads,
     )
+    _wake_on_commit(config, ledger, mailbox, head, lane)
+    _look_when_woken(config, loop, views)
     return [
-        Service(ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"], log_servicer),
+        _service(ledger_service_pb2, log_servicer),
+        _service(history_service_pb2, HistoryServicer(reading, customers, snapshots)),
+        _service(handoff_service_pb2, HandoffServicer(reading, customers)),
+        _service(promise_service_pb2, PromiseServicer(reading, customers)),
+        _service(request_service_pb2, RequestServicer(reading, customers)),
+        _service(identity_service_pb2, IdentityServicer(reading, customers)),
+        _service(insight_service_pb2, InsightServicer(reading)),
+        _service(audit_service_pb2, AuditServicer(reading)),
+        _service(admin_service_pb2, AdminServicer(ledger, snapshots, config.data.log, query_threads)),
     ]
 
 
-def _on_commit(config: Config, ledger: Ledger, mailbox: Mailbox, head: Waiting, lane: BulkLane) -> None:
+def _service(module: Any, servicer: Any) -> Service:
+    """Return the one service of a proto file with who answers it."""
+    (descriptor,) = module.DESCRIPTOR.services_by_name.values()
+    return Service(descriptor, servicer)
+
+
+def _wake_on_commit(config: Config, ledger: Ledger, mailbox: Mailbox, head: Waiting, lane: BulkLane) -> None:
     projector = WakeSender(config.data.projector_socket)
 
     def in_loop(position: int) -> None:
@@ -119,9 +173,23 @@ def _on_commit(config: Config, ledger: Ledger, mailbox: Mailbox, head: Waiting, 
     ledger.on_commit.append(in_writer)
 
 
+def _look_when_woken(config: Config, loop: asyncio.AbstractEventLoop, views: Waiting) -> None:
+    wakes = WakeListener(config.data.server_socket)
+
+    def look() -> None:
+        # Drained first: what comes after the look wakes again.
+        wakes.drain()
+        views.look()
+
+    loop.add_reader(wakes.fileno(), look)
+
+
 def parts(config: Config) -> list[Part]:
     """Return the processes of a ledger: the server first, the others need it."""
-    return [Part("server", run_server, (config,), stop_seconds=20.0)]
+    return [
+        Part("server", run_server, (config,), stop_seconds=20.0),
+        Part("projector", run_projector, (config.data,), stop_seconds=10.0),
+    ]
 
 
 def with_free_port(config: Config) -> Config:

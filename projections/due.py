@@ -1,4 +1,4 @@
-"""What falls due: the open promises, response targets and handoffs whose next term has passed. For the clock."""
+"""What falls due: promises and response targets that were not met in time, handoffs whose next term has passed. For the clock."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_OPEN
+from projections.promises import UNBROKEN
 from projections.view import Read, one_of
 
 
@@ -26,6 +27,8 @@ _ARMS: Final = (
     f"SELECT due_time AS due, entity, '' AS handoff_id, due_import_run AS run FROM promise_now WHERE state = {PROMISE_STATE_OPEN} "
     "AND due_time <= :until",
     f"SELECT due_time, entity, '', due_import_run FROM target_now WHERE state = {PROMISE_STATE_OPEN} AND due_time <= :until",
+    f"SELECT due_time, entity, '', due_import_run FROM promise_now WHERE {UNBROKEN} AND due_time <= :until",
+    f"SELECT due_time, entity, '', due_import_run FROM target_now WHERE {UNBROKEN} AND due_time <= :until",
     "SELECT term, entity, handoff_id, terms_import_run FROM handoff_now WHERE term IS NOT NULL AND term <= :until",
 )
 

@@ -18,6 +18,7 @@ from ledger.api.v1.promise_service_pb2 import (
     PROMISE_BY_KIND,
     PROMISE_BY_OWNER,
     PROMISE_BY_STATE,
+    PROMISE_STATE_KEPT_LATE,
     PROMISE_STATE_OPEN,
     Promise,
     PromiseCount,
@@ -40,6 +41,9 @@ FIRST_RESPONSE: Final = "first_response"
 
 RESPONSE: Final = "response-"
 """What the id of a response target begins with; its contact's id follows."""
+
+UNBROKEN: Final = f"state = {PROMISE_STATE_KEPT_LATE} AND broken_time IS NULL"
+"""Kept late, and the breach in between is not recorded yet: an import, or the keep was faster than the clock."""
 
 TABLE: Final = Table(
     name="promise",
@@ -73,7 +77,10 @@ TABLE: Final = Table(
         "partly_kept INTEGER NOT NULL",
         "proof_event_id BLOB NOT NULL",
     ),
-    indexes=("due_time, entity", "state, due_time, entity", "subject, due_time, entity", "request_id WHERE request_id <> ''"),
+    indexes=(
+        *("due_time, entity", "state, due_time, entity", "subject, due_time, entity", "request_id WHERE request_id <> ''"),
+        f"due_time WHERE {UNBROKEN}",
+    ),
     scopes=("subject", "request_id"),
 )
 
@@ -94,7 +101,7 @@ TARGET_TABLE: Final = Table(
         "broken_time INTEGER",
         "kept_evidence INTEGER NOT NULL",
     ),
-    indexes=("due_time, entity", "state, due_time, entity", "subject, due_time, entity"),
+    indexes=("due_time, entity", "state, due_time, entity", "subject, due_time, entity", f"due_time WHERE {UNBROKEN}"),
 )
 
 ORDER: Final = Order(("due_time", "entity"))

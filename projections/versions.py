@@ -36,7 +36,7 @@ def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: di
 
     What it needs is added to `parameters`.
     """
-    parameters.update(choice.parameters, known=read.known, before=read.before)
+    parameters.update(choice.parameters, known=read.known, before=read.before, position=read.position)
     return " UNION ALL ".join(_arms(read, table, columns, choice, parameters))
 
 
@@ -64,7 +64,7 @@ def _arms(read: Read, table: Table, columns: str, choice: Choice, parameters: di
         return arms
     spans = f"SELECT {columns} FROM span CROSS JOIN {table.name}_past WHERE "
     if read.known < read.position:
-        covers = ["width < 2 * :known", "record_class = class", "from_position > :known - width"]
+        covers = ["width < 2 * :position", "record_class = class", "from_position > :known - width"]
         arms.append(spans + " AND ".join([*covers, *was_open, *where]))
     if read.before is not None:
         covers = ["occur_class = class", f"occur_from >= :before - (width << {OCCUR_SHIFT})"]

@@ -56,6 +56,6 @@ def run_clock(data: DataDirectory, ready: Callable[..., None]) -> None:
             except (StoreError, sqlite3.Error) as error:
                 log.warning("Nothing could be looked at, and is tried again: %s", error)
             except grpc.RpcError as error:
-                log.warning("Nothing could be recorded, and is tried again: %s", error.code().name)  # type: ignore[attr-defined]
+                log.warning("Nothing could be recorded, and is tried again: %s", error.code().name)
             if not recorded:
                 time.sleep(LOOK_SECONDS)

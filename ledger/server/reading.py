@@ -15,6 +15,7 @@ from ledger.api.v1.consistency_pb2 import ReadAt
 from ledger.api.v1.errors_pb2 import VIEWS_LAGGING
 from ledger.errors import LedgerError
 from ledger.internal.v1.stored_pb2 import PageCursor
+from ledger.privacy.content import ContentReader
 from ledger.server.call import Context
 from ledger.server.following import check_within, follow, start_of
 from ledger.server.limits import RETRY_SECONDS, VIEWS_WAIT_SECONDS_MAX
@@ -78,6 +79,7 @@ class Reading:
         *,
         branch: Branch,
         log: LogReader,
+        content: ContentReader,
         snapshots: Snapshots,
         views: Waiting,
         search: Waiting,
@@ -89,6 +91,7 @@ class Reading:
     ) -> None:
         self._branch = branch
         self._log = log
+        self._content = content
         self._snapshots = snapshots
         self._views = views
         self._search = search
@@ -229,7 +232,7 @@ class Reading:
                 return None
             known = snapshot.position if place.known is None else place.known
             if search and place.known is None:
-                known = min(known, self._snapshots.search.position())
+                known = min(known, self._snapshots.search_position())
             return build(
                 Read(
                     db=snapshot.db,
@@ -238,7 +241,7 @@ class Reading:
                     before=place.before,
                     evaluated=self._evaluated(place),
                     log=self._log,
-                    content=self._snapshots.content,
+                    content=self._content,
                 )
             )
 
@@ -260,7 +263,7 @@ class Reading:
                 before=None,
                 evaluated=self._now(),
                 log=self._log,
-                content=self._snapshots.content,
+                content=self._content,
             )
             return changes(read, request, after)
 

@@ -132,7 +132,7 @@ def test_event_logs_give_a_row_an_event_with_the_attributes_of_its_trace() -> No
 def test_a_broken_event_log_says_how_far_it_came() -> None:
     rows = read_xes(stream(XES[:-60]), options(columns=("concept:name",))).rows
 
-    with pytest.raises(ReadError, match="3 events were read before"):
+    with pytest.raises(ReadError, match="the file is no XES: .* events were read before"):
         list(rows)
 
 

@@ -1,0 +1,82 @@
+"""AdminService: how the ledger is doing."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse
+from ledger.api.v1.admin_service_pb2_grpc import AdminServiceServicer
+from ledger.application import Ledger
+from ledger.server.call import Context
+from ledger.server.snapshots import Snapshots
+from ledger.server.times import timestamp
+from projections import imports, quality
+from projections.view import Read
+from projections.views_file import VIEW_VERSION
+
+STORE: Final = "sqlite"
+VERSION: Final = version("tellonce")
+
+
+class AdminServicer(AdminServiceServicer):
+    """Answers AdminService."""
+
+    def __init__(self, ledger: Ledger, snapshots: Snapshots, log_file: Path, threads: Executor) -> None:
+        self._ledger = ledger
+        self._snapshots = snapshots
+        self._log_file = log_file
+        self._threads = threads
+
+    async def GetStatus(self, request: GetStatusRequest, context: Context) -> GetStatusResponse:
+        """Return head, views, lag and parts as they are now."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._status)
+
+    def _status(self) -> GetStatusResponse:
+        head = self._ledger.head()
+        status = GetStatusResponse(
+            ledger_id=str(UUID(bytes=self._ledger.ledger_id)),
+            incarnation=self._ledger.incarnation,
+            head_position=head.position,
+            head_record_time=timestamp(head.record_time),
+            search_position=self._snapshots.search_position(),
+            version=VERSION,
+            view_version=VIEW_VERSION,
+            store=STORE,
+            log_bytes=_size_with_wal(self._log_file),
+            views_bytes=self._snapshots.bytes_on_disk(),
+            queue_events=self._ledger.queue_events,
+            read_only_reason=self._ledger.read_only_reason,
+        )
+        with self._snapshots.snapshot() as snapshot:
+            if snapshot is not None:
+                read = Read(
+                    db=snapshot.db,
+                    position=snapshot.position,
+                    known=snapshot.position,
+                    before=None,
+                    evaluated=head.record_time,
+                    log=self._ledger.store,
+                    content=self._ledger.content,
+                )
+                status.views_position = snapshot.position
+                status.set_aside_count = quality.set_aside_count(read)
+                status.open_import_runs.extend(imports.open_runs(read))
+        # The views may have passed the head that was read first.
+        status.lag_events = max(0, head.position - status.views_position)
+        status.lag_seconds = self._lag_seconds(status.views_position, head.record_time)
+        return status
+
+    def _lag_seconds(self, views_position: int, head_record_time: int) -> float:
+        row = self._ledger.store.read_positions([views_position]).get(views_position)
+        return max(0, head_record_time - row.record_time) / 1_000_000 if row is not None else 0.0
+
+
+def _size_with_wal(file: Path) -> int:
+    """Return the size of a SQLite file and of what is not yet taken into it."""
+    parts = (file, file.with_name(f"{file.name}-wal"))
+    return sum(part.stat().st_size for part in parts if part.exists())
