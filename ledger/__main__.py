@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from ledger.config import DATA_DIR, DEFAULT_REGION, HOME_ZONE, LISTEN, Config, ConfigError, load_config
+from ledger.config import (
+    DATA_DIR,
+    DEFAULT_REGION,
+    HOME_ZONE,
+    LISTEN,
+    RECORDING_ALLOWANCE_SECONDS,
+    Config,
+    ConfigError,
+    load_config,
+)
 
 app = typer.Typer(
     name="ledger",
@@ -55,6 +64,13 @@ def serve(
             f"Default: $TELLONCE_DEFAULT_REGION, else {DEFAULT_REGION}."
         ),
     ] = None,
+    recording_allowance: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds by which recording may follow what happened: the clock waits so long after a due. "
+            f"Counts only when the ledger is made. Default: $TELLONCE_RECORDING_ALLOWANCE, else {RECORDING_ALLOWANCE_SECONDS:g}."
+        ),
+    ] = None,
     reflection: Annotated[
         bool, typer.Option("--reflection", help="Let tools such as grpcurl ask which services there are.")
     ] = False,
@@ -62,7 +78,12 @@ def serve(
     """Serve a ledger over gRPC until Ctrl-C or SIGTERM. What is under way is finished, and everything acknowledged is stored."""
     try:
         config = load_config(
-            data_dir=data, listen=listen, reflection=reflection, home_zone=home_zone, default_region=default_region
+            data_dir=data,
+            listen=listen,
+            reflection=reflection,
+            home_zone=home_zone,
+            default_region=default_region,
+            recording_allowance_seconds=recording_allowance,
         )
         supervise(config)
     except ConfigError as error:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from ledger.api.v1 import (
 from ledger.application import Ledger, warm_rules
 from ledger.commit.writer import wall_clock
 from ledger.config import Config, ConfigError
+from ledger.followers.process import run_clock
 from ledger.server.customers import Customers
 from ledger.server.lane import BulkLane
 from ledger.server.lock import FileLock
@@ -71,7 +73,12 @@ def run_server(config: Config, ready: Callable[[Any], None]) -> None:
     lock = FileLock(config.data.server_lock)
     if not lock.acquire(OTHER_SERVER_SECONDS):
         sys.exit(f"Process {lock.holder()} still appends to {config.data_dir}: stop it first.")
-    ledger = Ledger.open(config.data_dir, home_zone=config.home_zone, default_region=config.default_region)
+    ledger = Ledger.open(
+        config.data_dir,
+        home_zone=config.home_zone,
+        default_region=config.default_region,
+        recording_allowance=timedelta(seconds=config.recording_allowance_seconds),
+    )
     warm_rules()
     try:
         asyncio.run(_serve(config, ledger, ready))
@@ -189,6 +196,7 @@ def parts(config: Config) -> list[Part]:
     return [
         Part("server", run_server, (config,), stop_seconds=20.0),
         Part("projector", run_projector, (config.data,), stop_seconds=10.0),
+        Part("clock", run_clock, (config.data,), stop_seconds=10.0),
     ]
 
 

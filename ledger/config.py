@@ -17,12 +17,15 @@ DATA_DIR: Final = "./data"
 LISTEN: Final = "127.0.0.1:50051"
 HOME_ZONE: Final = "UTC"
 DEFAULT_REGION: Final = "FR"
+ALLOWANCE_SECONDS_MAX: Final = 86_400
+RECORDING_ALLOWANCE_SECONDS: Final = 120.0
 
 VARIABLES: Final = {
     "TELLONCE_DATA": "Data directory, when --data is not given.",
     "TELLONCE_LISTEN": "Address to listen on, when --listen is not given.",
     "TELLONCE_HOME_ZONE": "Home time zone of a new ledger, when --home-zone is not given.",
     "TELLONCE_DEFAULT_REGION": "Region of phone numbers without a prefix in a new ledger, when --default-region is not given.",
+    "TELLONCE_RECORDING_ALLOWANCE": "Recording allowance of a new ledger in seconds, when --recording-allowance is not given.",
 }
 """Every environment variable the server knows, and what it does."""
 
@@ -78,6 +81,7 @@ class Config:
     reflection: bool
     home_zone: str
     default_region: str
+    recording_allowance_seconds: float = RECORDING_ALLOWANCE_SECONDS
 
     @property
     def address(self) -> str:
@@ -97,6 +101,7 @@ def load_config(
     reflection: bool = False,
     home_zone: str | None = None,
     default_region: str | None = None,
+    recording_allowance_seconds: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Config:
     """Return what is told by arguments, else by the environment, else by default. Raises ConfigError."""
@@ -110,6 +115,10 @@ def load_config(
         raise ConfigError(f"{home_zone!r} is not a time zone: give an IANA name such as Europe/Paris.") from error
     if not _REGION.fullmatch(default_region):
         raise ConfigError(f"{default_region!r} is not a region: give two capital letters such as FR.")
+    if recording_allowance_seconds is None:
+        recording_allowance_seconds = _seconds(environment.get("TELLONCE_RECORDING_ALLOWANCE"))
+    if not 0 <= recording_allowance_seconds <= ALLOWANCE_SECONDS_MAX:
+        raise ConfigError(f"The recording allowance is 0 to {ALLOWANCE_SECONDS_MAX} seconds, not {recording_allowance_seconds:g}.")
     return Config(
         data_dir=(data_dir or Path(environment.get("TELLONCE_DATA") or DATA_DIR)).expanduser().absolute(),
         host=host,
@@ -117,7 +126,15 @@ def load_config(
         reflection=reflection,
         home_zone=home_zone,
         default_region=default_region,
+        recording_allowance_seconds=recording_allowance_seconds,
     )
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return float(text) if text else RECORDING_ALLOWANCE_SECONDS
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a number of seconds: give TELLONCE_RECORDING_ALLOWANCE such as 120.") from None
 
 
 def _parsed(listen: str) -> tuple[str, int]:

@@ -17,7 +17,6 @@ LISTED_MAX: Final = 50
 
 CONTACTS_MAX: Final = 10
 
-_CONTACTS: Final = ("contact-received", "contact-made")
 _OWED: Final = PromiseFilter(states=[PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN])
 
 
@@ -33,13 +32,13 @@ def customer(read: Read, subject: bytes) -> Customer:
         open_requests=requests.page(read, RequestFilter(open=True), LISTED_MAX, None, subjects)[0],
         facts=facts.known_facts(read, subjects),
         contacts=contacts.page(read, ContactFilter(), CONTACTS_MAX, None, subjects)[0],
-        contact_count=history.count(read, subjects, _CONTACTS),
+        contact_count=history.contact_count(read, subjects),
     )
     if tier:
         card.tier = tier
     if relation:
         card.relation = relation
-    first, _ = history.page(read, subjects, HistoryFilter(topics=_CONTACTS), True, 1, None)
+    first, _ = history.page(read, subjects, HistoryFilter(topics=history.CONTACTS), True, 1, None)
     if first:
         card.first_contact_time.CopyFrom(first[0].event.envelope.occur_time)
     return card

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.api.v1.history_service_pb2 import HistoryEntry, HistoryFilter
 from ledger.catalogue import read_event
@@ -29,7 +29,7 @@ from projections.history_rows import (
     within,
 )
 from projections.identity_spans import selection
-from projections.view import Changes, Read
+from projections.view import Changes, Read, one_of
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -40,6 +40,9 @@ SUBJECTS_CACHED: Final = 100_000
 RECENT_POSITIONS: Final = 2_000
 """So many positions back, changes are looked for by position; further back, by customer."""
 
+CONTACTS: Final = ("contact-received", "contact-made")
+"""Topics that open a contact."""
+
 _TABLES: Final = (
     """CREATE TABLE history (
         subject INTEGER NOT NULL, order_time INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -47,7 +50,9 @@ _TABLES: Final = (
         PRIMARY KEY (subject, order_time, position)
     ) WITHOUT ROWID""",
     "CREATE INDEX history_position ON history (position)",
-    "CREATE TABLE history_subject (subject BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE history_subject (
+        subject BLOB PRIMARY KEY, number INTEGER NOT NULL, contact_count INTEGER NOT NULL
+    ) WITHOUT ROWID""",
     "CREATE TABLE history_code (code INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
     "CREATE TABLE history_block (block INTEGER PRIMARY KEY, order_min INTEGER NOT NULL, order_max INTEGER NOT NULL)",
 )
@@ -74,6 +79,7 @@ class HistoryView:
         codes = self._codes = self._codes or dict(db.execute("SELECT text, code FROM history_code").fetchall())
         rows = []
         blocks: dict[int, tuple[int, int]] = {}
+        contacts: dict[bytes, int] = {}
         add = changes.add
         for event, subject in belongs:
             header, position, order, topic = event.header, event.position, event.order, TOPIC_CODES[event.topic]
@@ -84,11 +90,17 @@ class HistoryView:
                     db.execute("INSERT INTO history_code VALUES (?, ?)", (codes[text], text))
             rows.append((numbers[subject], order, position, topic, codes[channel], codes[department]))
             add(position, subject, order, topic, channel, department)
+            if event.topic in CONTACTS:
+                contacts[subject] = contacts.get(subject, 0) + 1
             block = position >> BLOCK_BITS
             low, high = blocks.get(block, (order, order))
             if not low < order < high:
                 blocks[block] = (min(low, order), max(high, order))
         db.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)", rows)
+        db.executemany(
+            "UPDATE history_subject SET contact_count = contact_count + ? WHERE subject = ?",
+            [(number, subject) for subject, number in contacts.items()],
+        )
         db.executemany(
             "INSERT INTO history_block VALUES (?, ?, ?) ON CONFLICT (block) DO UPDATE SET "
             "order_min = min(order_min, excluded.order_min), order_max = max(order_max, excluded.order_max)",
@@ -108,7 +120,7 @@ class HistoryView:
         if missing:
             known.update(numbers_of(db, list(missing)))
             new = [(subject, number) for subject, number in missing.items() if subject not in known]
-            db.executemany("INSERT INTO history_subject VALUES (?, ?)", new)
+            db.executemany("INSERT INTO history_subject VALUES (?, ?, 0)", new)
             known.update(new)
         return known
 
@@ -145,13 +157,17 @@ def page(
     return entries(read, [position for _, position in shown]), shown[-1] if len(found) > limit else None
 
 
-def count(read: Read, subjects: Sequence[bytes], topics: Sequence[str]) -> int:
-    """Return how many events of these topics the subjects have."""
-    conditions = conditions_of(read, HistoryFilter(topics=topics))
-    if conditions is None:
-        return 0
+def contact_count(read: Read, subjects: Sequence[bytes]) -> int:
+    """Return how many contacts the subjects had. Now it is a number kept with each; of the past, rows are counted."""
+    spans = selection(read, subjects)
+    if read.present and all(span.whole for span in spans):
+        parameters: dict[str, Any] = {}
+        where = one_of("subject", [span.subject for span in spans], parameters, "s")
+        return int(read.db.execute(f"SELECT total(contact_count) FROM history_subject WHERE {where}", parameters).fetchone()[0])
+    conditions = conditions_of(read, HistoryFilter(topics=CONTACTS))
+    assert conditions is not None
     total = 0
-    for number, low, high in bounds_of(read, selection(read, subjects), conditions):
+    for number, low, high in bounds_of(read, spans, conditions):
         total += read.db.execute(
             "SELECT count(*) FROM history WHERE subject = :subject AND order_time >= :low AND order_time < :high "
             f"AND position <= :known{conditions.sql}",

@@ -28,6 +28,11 @@ class Span(NamedTuple):
     order_until: int
     """Exclusive; MAX: no end."""
 
+    @property
+    def whole(self) -> bool:
+        """True when all of the subject's events count."""
+        return self.order_from == EARLIEST and self.order_until == MAX
+
 
 def selection(read: Read, subjects: Sequence[bytes]) -> list[Span]:
     """Return which stretches of whose events count for a set of subjects (see the head of this file)."""

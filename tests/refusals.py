@@ -53,6 +53,15 @@ def refused(call: Callable[[Any], Any], request: Any) -> Refusal:
     return refusal_of(raised.value)
 
 
+def refused_or_none(call: Callable[[Any], Any], request: Any) -> Refusal | None:
+    """Call and return how it was refused; None when it was not."""
+    try:
+        _finish(call(request))
+    except grpc.RpcError as error:
+        return refusal_of(error)
+    return None
+
+
 def _finish(answer: Any) -> None:
     """Take what a stream has, so that its end shows; an answer that is no stream is there already."""
     if hasattr(answer, "__iter__"):

@@ -70,7 +70,11 @@ def recorded(position: int, step: tuple[Any, ...]) -> Event:
         occur = at(step[2])
         return event(NoteAdded(contact_id="c"), position=position, occur=occur, subject=subject(step[1]), channel=step[3])
     if step[0] == "link":
-        bounds = {name: timestamp(at(minute)) for name, minute in zip(("valid_from", "valid_until"), step[3:], strict=True) if minute is not None}
+        bounds = {
+            name: timestamp(at(minute))
+            for name, minute in zip(("valid_from", "valid_until"), step[3:], strict=True)
+            if minute is not None
+        }
         payload = IdentityLinked(left=identifier(step[1]), right=identifier(step[2]), **bounds)  # type: ignore[arg-type]
         return event(payload, position=position, occur=when, name=str(position), subject=subject(step[1]))
     unlinked = IdentityUnlinked(

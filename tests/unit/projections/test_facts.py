@@ -99,7 +99,9 @@ def test_facts_of_all_of_a_customers_identifiers_are_one_list() -> None:
 def test_a_fact_given_by_who_had_the_number_before_is_not_the_customers() -> None:
     link = IdentityLinked(left=identifier("anna"), right=identifier("phone"), valid_from=timestamp(at(10)))
     views = views_of(
-        given(1, 5, "address", "old holder's", "phone"), event(link, position=2, subject=subject("anna")), given(3, 20, "size", "M", "phone")
+        given(1, 5, "address", "old holder's", "phone"),
+        event(link, position=2, subject=subject("anna")),
+        given(3, 20, "size", "M", "phone"),
     )
 
     assert [("size", "M", 1)] == shown(known(views, "anna", "phone"))

@@ -31,7 +31,10 @@ def test_all_that_is_sealed_is_searched_and_nothing_that_is_clear() -> None:
         attachments=[Attachment(name="Photo.PNG")],
     )
     request = RequestOpened(
-        request_id="r-88", wish="Rembourser", objects=[ObjectReference(type="order", value="A-12")], intake_facts=[Fact(key="size", value="XL")]
+        request_id="r-88",
+        wish="Rembourser",
+        objects=[ObjectReference(type="order", value="A-12")],
+        intake_facts=[Fact(key="size", value="XL")],
     )
 
     assert ["+33142000000", "ou est mon colis", "photo.png"] == sorted(words_of(contact).split("\n"))

@@ -40,6 +40,11 @@ def note(
     )
 
 
+def contact(position: int, minutes: float, whose: str) -> Event:
+    payload = ContactReceived(contact_id=f"c-{position}", customer=identifier(whose), reason="unknown")
+    return event(payload, position=position, occur=at(minutes), subject=subject(whose))
+
+
 def link(position: int, left: str, right: str, valid_from: float | None = None, valid_until: float | None = None) -> Event:
     bounds: dict[str, Timestamp] = {}
     if valid_from is not None:
@@ -147,7 +152,10 @@ def test_a_filter_leaves_out_what_it_does_not_name(filter: HistoryFilter, expect
         department="desk",
     )
     views = views_of(
-        note(1, 1), note(2, 2, contact="x", channel="email"), note(3, 3, contact="x", channel="chat", department="returns"), received
+        note(1, 1),
+        note(2, 2, contact="x", channel="email"),
+        note(3, 3, contact="x", channel="chat", department="returns"),
+        received,
     )
 
     assert expected == whole(views, "anna", filter=filter)
@@ -172,7 +180,6 @@ def test_of_an_identifier_linked_from_a_time_on_earlier_events_do_not_count_for_
     views = views_of(note(1, 1, "phone"), note(2, 50, "phone"), link(3, "anna", "phone", valid_from=50), note(4, 60, "phone"))
 
     assert [4, 2, 3] == whole(views, "anna", "phone")
-    assert 2 == history.count(views.read(), [subject("anna"), subject("phone")], ["note-added"])
 
 
 def test_of_a_reused_number_each_holder_has_the_events_of_their_time() -> None:
@@ -240,6 +247,21 @@ def test_changes_are_the_events_recorded_after_a_position_in_order_of_record(
     assert [] == changed(HistoryFilter(channels=["pigeon"]))
 
 
+def test_contacts_are_counted_as_of_any_position_and_time() -> None:
+    views = views_of(contact(1, 1, "phone"), contact(2, 9, "anna"), note(3, 5, "anna"), contact(4, 7, "anna"))
+    both = [subject("anna"), subject("phone")]
+
+    assert 3 == history.contact_count(views.read(), both)
+    assert 2 == history.contact_count(views.read(known=3), both)
+    assert 2 == history.contact_count(views.read(before=at(9)), both)
+    assert 0 == history.contact_count(views.read(), [subject("nobody")])
+
+    views.apply([link(5, "anna", "phone", valid_from=2)])
+
+    assert 2 == history.contact_count(views.read(), both)
+    assert 3 == history.contact_count(views.read(known=4), both)
+
+
 def test_blocks_of_the_log_are_named_by_their_latest_time_up_to_an_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "BLOCK_BITS", 1)
     monkeypatch.setattr(history_rows, "BLOCK_BITS", 1)
@@ -252,7 +274,14 @@ def test_blocks_of_the_log_are_named_by_their_latest_time_up_to_an_instant(monke
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
 def test_changes_do_not_depend_on_how_events_fall_into_batches(batch_size: int) -> None:
-    events = [note(1, 5), link(2, "anna", "ben"), note(3, 1, "ben"), link(4, "carl", "dora"), link(5, "dora", "dora"), note(6, 2, "x")]
+    events = [
+        note(1, 5),
+        link(2, "anna", "ben"),
+        note(3, 1, "ben"),
+        link(4, "carl", "dora"),
+        link(5, "dora", "dora"),
+        note(6, 2, "x"),
+    ]
 
     apart, together = views_of(*events, batch_size=batch_size), views_of(*events)
 
