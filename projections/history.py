@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger.api.v1.history_service_pb2 import HistoryEntry, HistoryFilter
 from ledger.catalogue import read_event
 from ledger.event import Event
-from ledger.rules.instant import uuid_bytes
 from projections import quality
 from projections.history_rows import (
     BLOCK_BITS,
@@ -26,6 +25,7 @@ from projections.history_rows import (
     matching,
     numbers_of,
     stream_positions,
+    subjects_of,
     within,
 )
 from projections.identity_spans import selection
@@ -74,7 +74,7 @@ class HistoryView:
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
         """Add one row for each event and subject it belongs to."""
-        belongs = _belongs(events)
+        belongs = [(event, subject) for event in events for subject in subjects_of(event)]
         numbers = self._number(belongs, db)
         codes = self._codes = self._codes or dict(db.execute("SELECT text, code FROM history_code").fetchall())
         rows = []
@@ -123,19 +123,6 @@ class HistoryView:
             db.executemany("INSERT INTO history_subject VALUES (?, ?, 0)", new)
             known.update(new)
         return known
-
-
-def _belongs(events: Iterable[Event]) -> list[tuple[Event, bytes]]:
-    """Return each event with each subject it belongs to."""
-    pairs = []
-    for event in events:
-        if event.subject:
-            pairs.append((event, event.subject))
-            if event.topic == "identity-linked":
-                right = uuid_bytes(event.payload.right.subject)
-                if right != event.subject:
-                    pairs.append((event, right))
-    return pairs
 
 
 # Questions

@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from ledger.api.v1.event_pb2 import Payload
 from ledger.api.v1.history_service_pb2 import HistoryFilter
 from ledger.catalogue import BY_FIELD
-from ledger.rules.instant import micros
+from ledger.event import Event
+from ledger.rules.instant import micros, uuid_bytes
 from projections.identity_spans import EARLIEST, Span
 from projections.view import MAX, Read, one_of
 
@@ -50,6 +51,14 @@ class Bound(NamedTuple):
     """Order time, inclusive."""
     high: int
     """Exclusive."""
+
+
+def subjects_of(event: Event) -> tuple[bytes, ...]:
+    """Return the subjects whose history an event belongs to: its own; of a link, both of its identifiers'."""
+    if event.topic == "identity-linked":
+        right = uuid_bytes(event.payload.right.subject)
+        return (event.subject, right) if right != event.subject else (event.subject,)
+    return (event.subject,) if event.subject else ()
 
 
 def conditions_of(read: Read, filter: HistoryFilter) -> Conditions | None:

@@ -19,7 +19,7 @@ from ledger.catalogue import BY_TOPIC
 from ledger.event import Event
 from ledger.rules.instant import micros_or_none, uuid_bytes
 from projections import tiers
-from projections.identity_sets import JOINS, TABLES, IdentitySets, Link, seen_before
+from projections.identity_sets import JOINS, IdentitySets, Link, seen_before
 from projections.identity_spans import selection, stands
 from projections.view import MAX, Changes, Read, one_of
 
@@ -28,6 +28,34 @@ if TYPE_CHECKING:
 
 SEEN_CACHED: Final = 100_000
 """Pseudonyms (as text) known to have a row, kept in memory while applying."""
+
+_TABLES: Final = (
+    """CREATE TABLE identity_subject (
+        subject BLOB PRIMARY KEY, type TEXT NOT NULL, first_position INTEGER NOT NULL, first_time INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE identity_shared (
+        subject BLOB NOT NULL, from_position INTEGER NOT NULL, until_position INTEGER,
+        PRIMARY KEY (subject, from_position)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE identity_link (
+        link INTEGER NOT NULL, event_id BLOB NOT NULL, left_subject BLOB NOT NULL, right_subject BLOB NOT NULL,
+        valid_from INTEGER, valid_until INTEGER, ended INTEGER NOT NULL, bounded INTEGER NOT NULL,
+        state INTEGER NOT NULL, from_position INTEGER NOT NULL, until_position INTEGER,
+        PRIMARY KEY (link, from_position)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX identity_link_event ON identity_link (event_id)",
+    "CREATE INDEX identity_link_left ON identity_link (left_subject, until_position)",
+    "CREATE INDEX identity_link_right ON identity_link (right_subject, until_position)",
+    "CREATE INDEX identity_link_bounded_left ON identity_link (left_subject) WHERE bounded = 1",
+    "CREATE INDEX identity_link_bounded_right ON identity_link (right_subject) WHERE bounded = 1",
+    "CREATE INDEX identity_link_without_effect ON identity_link (link) WHERE state BETWEEN 1 AND 3 AND ended = 0",
+    """CREATE TABLE identity_member (
+        subject BLOB NOT NULL, customer BLOB NOT NULL, from_position INTEGER NOT NULL, until_position INTEGER,
+        PRIMARY KEY (subject, from_position)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX identity_member_customer ON identity_member (customer, until_position)",
+)
+"""`link` is the position of the `identity-linked` event. A set of one has no member row."""
 
 _NAMES_IDENTIFIERS: Final = {topic: kind.identifiers for topic, kind in BY_TOPIC.items() if kind.identifiers}
 _MOVES: Final = frozenset({"identity-linked", "identity-unlinked", "identifier-shared"})
@@ -43,7 +71,7 @@ class IdentitiesView:
 
     def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
-        for statement in (*TABLES, *tiers.TABLES):
+        for statement in (*_TABLES, *tiers.TABLES):
             db.execute(statement)
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:

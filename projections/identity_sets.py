@@ -8,7 +8,7 @@ It is judged when it is recorded, and again, in order of position, when a mark a
 its ends gets smaller; what joins is never undone by a later link. A link that ended (domain rule 9.6, numbers are re-used) joins
 no more; it still gives the left side's customer the right identifier's events of its time.
 
-Order of events is order of position alone: what happened when plays no part.
+Order of events is order of position alone: what happened when plays no part. The tables are in identities.py.
 """
 
 from __future__ import annotations
@@ -34,34 +34,6 @@ SET_SIZE_MAX: Final = 200
 JOINS: Final = int(LINK_INEFFECTIVE_UNSPECIFIED)
 ENDED: Final = 4
 """State of a link that held for a time only and is over. Beside the values of `LinkIneffective`."""
-
-TABLES: Final = (
-    """CREATE TABLE identity_subject (
-        subject BLOB PRIMARY KEY, type TEXT NOT NULL, first_position INTEGER NOT NULL, first_time INTEGER NOT NULL
-    ) WITHOUT ROWID""",
-    """CREATE TABLE identity_shared (
-        subject BLOB NOT NULL, from_position INTEGER NOT NULL, until_position INTEGER,
-        PRIMARY KEY (subject, from_position)
-    ) WITHOUT ROWID""",
-    """CREATE TABLE identity_link (
-        link INTEGER NOT NULL, event_id BLOB NOT NULL, left_subject BLOB NOT NULL, right_subject BLOB NOT NULL,
-        valid_from INTEGER, valid_until INTEGER, ended INTEGER NOT NULL, bounded INTEGER NOT NULL,
-        state INTEGER NOT NULL, from_position INTEGER NOT NULL, until_position INTEGER,
-        PRIMARY KEY (link, from_position)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX identity_link_event ON identity_link (event_id)",
-    "CREATE INDEX identity_link_left ON identity_link (left_subject, until_position)",
-    "CREATE INDEX identity_link_right ON identity_link (right_subject, until_position)",
-    "CREATE INDEX identity_link_bounded_left ON identity_link (left_subject) WHERE bounded = 1",
-    "CREATE INDEX identity_link_bounded_right ON identity_link (right_subject) WHERE bounded = 1",
-    "CREATE INDEX identity_link_without_effect ON identity_link (link) WHERE state BETWEEN 1 AND 3 AND ended = 0",
-    """CREATE TABLE identity_member (
-        subject BLOB NOT NULL, customer BLOB NOT NULL, from_position INTEGER NOT NULL, until_position INTEGER,
-        PRIMARY KEY (subject, from_position)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX identity_member_customer ON identity_member (customer, until_position)",
-)
-"""`link` is the position of the `identity-linked` event. A set of one has no member row."""
 
 Note = Callable[..., None]
 """Takes a position and what changed at it."""

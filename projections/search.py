@@ -19,7 +19,7 @@ from ledger.event import Event
 from ledger.sqlite_file import open_read_only
 from projections import history
 from projections.folding import query_of, token_of, words_of
-from projections.history_rows import Key, blocks, conditions_of, matching, stream_positions
+from projections.history_rows import Key, blocks, conditions_of, matching, stream_positions, subjects_of
 from projections.identity_spans import selection
 from projections.view import MAX, Read
 
@@ -71,7 +71,7 @@ class SearchIndex:
         for event, (payload, _) in zip(sealed, content.open_payloads(sealed), strict=True):
             words = words_of(payload)
             if words:
-                rows.append((event.position, words, token_of(event.subject)))
+                rows.append((event.position, words, " ".join(map(token_of, subjects_of(event)))))
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany("INSERT INTO text (rowid, words, subject) VALUES (?, ?, ?)", rows)

@@ -13,10 +13,11 @@ from typing import Any, cast
 import sqlite_utils
 
 from ledger.api.v1.core_pb2 import Identifier
+from ledger.api.v1.insight_service_pb2 import OVERTAKEN
 from ledger.event import Event
 from ledger.privacy.content import ContentReader
 from ledger.store.recorder import LogReader
-from projections import contacts, handoffs, promises, quality, requests
+from projections import contacts, handoffs, promises, requests
 from projections.fold_engine import create_tables
 from projections.view import Changes, Read, View
 from tests.folded import Log
@@ -65,7 +66,7 @@ class Views:
 
     def mark_without_effect(self, position: int) -> None:
         """Let the quality view say that an event changes nothing."""
-        self.db.execute("INSERT INTO finding VALUES (?, ?, '', '', 0, 0, NULL)", (position, quality.OVERTAKEN))
+        self.db.execute("INSERT INTO finding VALUES (?, ?, '', '', 0, 0, NULL)", (position, OVERTAKEN))
 
 
 class _Vault:

@@ -90,7 +90,7 @@ def links_at(story: list[tuple[Any, ...]], known: int) -> list[Link]:
     for position, step in enumerate(story[:known], 1):
         if step[0] == "link":
             over = step[4] is not None and step[4] <= position
-            links[position] = Link(*step[1:], over=over)
+            links[position] = Link(step[1], step[2], step[3], step[4], over)
         elif step[0] == "unlink" and step[1] in links:
             link = links.pop(step[1])
             if step[3]:

@@ -103,13 +103,13 @@ class Naive:
         if move[0] in ("link", "over"):
             for name in move[1:]:
                 self.first.setdefault(name, position)
-            edge = Edge(position, *move[1:], ended=move[0] == "over")
+            edge = Edge(position, move[1], move[2], ended=move[0] == "over")
             edge.why = self.why_not(edge)
             self.edges[str(position)] = edge
         elif move[0] == "unlink":
-            edge = self.edges.pop(str(move[1]), None)  # type: ignore[assignment]
-            if edge is not None and not move[2]:
-                self.edges[str(edge.position)] = replace(edge, ended=True)
+            taken_back = self.edges.pop(str(move[1]), None)
+            if taken_back is not None and not move[2]:
+                self.edges[str(move[1])] = replace(taken_back, ended=True)
             self.edges = dict(sorted(self.edges.items(), key=lambda item: item[1].position))
         else:
             self.first.setdefault(move[1], position)

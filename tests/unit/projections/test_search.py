@@ -9,6 +9,7 @@ import pytest
 from ledger.api.v1.contact_pb2 import ContactReceived, NoteAdded
 from ledger.api.v1.core_pb2 import Identifier
 from ledger.api.v1.history_service_pb2 import HistoryFilter
+from ledger.api.v1.identity_pb2 import IdentityLinked
 from ledger.application import Ledger
 from ledger.catalogue import read_event
 from ledger.event import Event
@@ -232,6 +233,16 @@ def test_a_word_that_is_deleted_by_its_position_is_found_no_more(searched: Searc
     db.close()
 
     assert [] == searched.find("colis")
+
+
+def test_a_link_is_a_hit_of_both_of_its_identifiers(searched: Searched) -> None:
+    left, right = (Identifier(type="email", value=f"{name}@example.org") for name in ("anna", "ben"))
+    link = to_append(IdentityLinked(left=left, right=right, note="same signature"), occur=at(600))
+    assert not searched.ledger.append([group(link)])[0].HasField("error")
+    searched.follow()
+
+    for who in ("anna@example.org", "ben@example.org"):
+        assert [searched.ledger.head().position] == searched.find("signature", who=who)
 
 
 def test_notes_in_a_contact_are_hits_of_its_customer(searched: Searched) -> None:
