@@ -98,7 +98,7 @@ def links_at(story: list[tuple[Any, ...]], known: int) -> list[Link]:
     return list(links.values())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     story=st.lists(steps, min_size=1, max_size=20),
     known=st.integers(0, 20),
