@@ -25,7 +25,7 @@ from ledger.api.v1.governance_pb2 import ImportFinished
 from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
 from ledger.application import MASTER_KEY_FILE, VAULT_FILE, Ledger, warm_rules
 from ledger.bootstrap import SWITCH_SECONDS
-from ledger.config import DataDirectory
+from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault

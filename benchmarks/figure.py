@@ -84,6 +84,8 @@ class Bench:
     quick: bool
     say: Callable[[str], None] = field(repr=False)
     """Shows a line of progress."""
+    earlier: list[Result] = field(default_factory=list)
+    """Lines of this run so far: some figures are compared with others."""
 
     @property
     def rounds(self) -> int:

@@ -17,9 +17,9 @@ from ledger.config import (
     LISTEN,
     RECORDING_ALLOWANCE_SECONDS,
     Config,
-    ConfigError,
     load_config,
 )
+from ledger.data_directory import ConfigError
 
 app = typer.Typer(
     name="ledger",

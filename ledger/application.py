@@ -32,7 +32,7 @@ from ledger.mapper import LedgerMapper
 from ledger.policy.book import Policy, PolicyBook
 from ledger.policy.default import POLICY_ID, RECORDING_ALLOWANCE, default_policy
 from ledger.privacy.content import ContentReader
-from ledger.privacy.master_key import MasterKey, load_or_create
+from ledger.privacy.master_key import MasterKey, load, load_or_create
 from ledger.privacy.vault import Vault
 from ledger.status import status_of
 from ledger.store.recorder import Head, LogRecorder
@@ -63,8 +63,10 @@ class Ledger(Application[str]):
         make_folder(data_dir)
         super().__init__({"PERSISTENCE_MODULE": "ledger.store.sqlite", "LOG_PATH": str(data_dir / LOG_FILE)})
         self.store = cast("LogRecorder", self.recorder)
-        self.master_key: MasterKey = load_or_create(data_dir / MASTER_KEY_FILE)
-        self.vault = Vault(data_dir / VAULT_FILE, self.master_key)
+        key_file, vault_file = data_dir / MASTER_KEY_FILE, data_dir / VAULT_FILE
+        # A vault whose key file is gone waits for the recovery copy: a new key could not open it, and would stand in its place.
+        self.master_key: MasterKey = load(key_file) if vault_file.exists() else load_or_create(key_file)
+        self.vault = Vault(vault_file, self.master_key)
         self.on_commit: list[Callable[[int], None]] = []
         opened = self._opened()
         if opened is None:

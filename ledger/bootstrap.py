@@ -27,8 +27,11 @@ from ledger.api.v1 import (
 )
 from ledger.application import Ledger, warm_rules
 from ledger.commit.writer import wall_clock
-from ledger.config import Config, ConfigError
+from ledger.config import Config
+from ledger.data_directory import ConfigError
 from ledger.followers.process import run_clock
+from ledger.privacy.master_key import MasterKeyError
+from ledger.privacy.vault import VaultUnavailableError, WrongMasterKeyError
 from ledger.server.customers import Customers
 from ledger.server.lane import BulkLane
 from ledger.server.lock import FileLock
@@ -49,6 +52,8 @@ from ledger.server.serving import AppendsEndedError, Service, serve
 from ledger.server.snapshots import Snapshots
 from ledger.server.supervisor import Part
 from ledger.server.waiting import Waiting
+from ledger.sqlite_file import SchemaTooNewError, SqliteSettingError
+from ledger.store.recorder import StoreError
 from ledger.tokens import Branch
 from ledger.wake import WakeListener, WakeSender
 from projections.process import run_projector
@@ -63,6 +68,16 @@ SWITCH_SECONDS: Final = 0.0005
 HEAD_LOOK_SECONDS: Final = 1.0
 """Followers of the log are woken by the commits of their own process; a look so often is the backstop."""
 
+CANNOT_OPEN: Final = (
+    MasterKeyError,
+    WrongMasterKeyError,
+    VaultUnavailableError,
+    SchemaTooNewError,
+    SqliteSettingError,
+    StoreError,
+)
+"""What keeps a ledger from being opened and says itself what to do."""
+
 OTHER_SERVER_SECONDS: Final = 20.0
 """A server whose supervisor died may need so long to finish what it has begun."""
 
@@ -73,12 +88,7 @@ def run_server(config: Config, ready: Callable[[Any], None]) -> None:
     lock = FileLock(config.data.server_lock)
     if not lock.acquire(OTHER_SERVER_SECONDS):
         sys.exit(f"Process {lock.holder()} still appends to {config.data_dir}: stop it first.")
-    ledger = Ledger.open(
-        config.data_dir,
-        home_zone=config.home_zone,
-        default_region=config.default_region,
-        recording_allowance=timedelta(seconds=config.recording_allowance_seconds),
-    )
+    ledger = _open_ledger(config)
     warm_rules()
     try:
         asyncio.run(_serve(config, ledger, ready))
@@ -89,6 +99,19 @@ def run_server(config: Config, ready: Callable[[Any], None]) -> None:
     finally:
         ledger.close()
         lock.release()
+
+
+def _open_ledger(config: Config) -> Ledger:
+    """Open the ledger, or end the process with what the operator has to do."""
+    try:
+        return Ledger.open(
+            config.data_dir,
+            home_zone=config.home_zone,
+            default_region=config.default_region,
+            recording_allowance=timedelta(seconds=config.recording_allowance_seconds),
+        )
+    except CANNOT_OPEN as error:
+        sys.exit(str(error))
 
 
 async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -> None:

@@ -62,6 +62,8 @@ class Table:
     """Indexes of `<name>_now`: columns in the order of a list, a WHERE where only some rows are listed."""
     scopes: tuple[str, ...] = ("subject",)
     """Static columns by which a caller narrows down to a few entities."""
+    scopes_of: str = ""
+    """Table of the same family whose index by scope serves this one too; empty: it has its own."""
     keyed: bool = False
     """True where an entity has several rows, told apart by `key`, an integer; the key is 0 where it has one only."""
 

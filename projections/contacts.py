@@ -49,7 +49,7 @@ TABLE: Final = Table(
         "disposition TEXT NOT NULL",
         "completeness INTEGER NOT NULL",
     ),
-    indexes=("opened_time, entity", "subject, opened_time, entity"),
+    indexes=("state, opened_time, entity", "subject, opened_time, entity"),
 )
 
 ORDER: Final = Order(("opened_time", "entity"), descending=True)

@@ -72,8 +72,7 @@ TABLE: Final = Table(
         "fact_positions TEXT NOT NULL",
     ),
     indexes=(
-        "since_time, entity, key",
-        f"since_time, entity, key WHERE {_PENDING_SQL}",
+        "state, since_time, entity, key",
         "hands, since_time, entity, key WHERE hands <> ''",
         "subject",
         "handoff_id",
@@ -188,7 +187,6 @@ def _choice(read: Read, filter: HandoffFilter, subjects: Sequence[bytes] | None)
     entities = None
     if filter.pending:
         states = tuple(state for state in _PENDING if state in states)
-        where.append(_PENDING_SQL)
     if filter.overdue:
         states = tuple(state for state in _UNFINISHED if state in states)
         where.append(f"(complete_by < :evaluated OR (accept_by < :evaluated AND {_PENDING_SQL} AND NOT ever_accepted))")

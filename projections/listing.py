@@ -52,7 +52,7 @@ def page(
         parameters.update(zip(names, after, strict=True))
         place = f"({', '.join(order.columns)}) {beyond} (:{', :'.join(names)})"
         choice = choice._replace(where=(*choice.where, place))
-    source = shown(read, table, _columns(table), choice, parameters)
+    source = shown(read, table, _columns(table), choice, parameters, sorted_=True)
     sort = ", ".join(column + direction for column in order.columns)
     rows = [_row(table, row) for row in read.db.execute(f"{source} ORDER BY {sort} LIMIT :limit", parameters)]
     if len(rows) <= limit:

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from ledger.catalogue import UnknownTopicError, read_event
-from ledger.config import DataDirectory
+from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault, VaultUnavailableError

@@ -77,10 +77,7 @@ TABLE: Final = Table(
         "partly_kept INTEGER NOT NULL",
         "proof_event_id BLOB NOT NULL",
     ),
-    indexes=(
-        *("due_time, entity", "state, due_time, entity", "subject, due_time, entity", "request_id WHERE request_id <> ''"),
-        f"due_time WHERE {UNBROKEN}",
-    ),
+    indexes=("state, due_time, entity", "subject, due_time, entity", "request_id WHERE request_id <> ''"),
     scopes=("subject", "request_id"),
 )
 
@@ -101,7 +98,8 @@ TARGET_TABLE: Final = Table(
         "broken_time INTEGER",
         "kept_evidence INTEGER NOT NULL",
     ),
-    indexes=("due_time, entity", "state, due_time, entity", "subject, due_time, entity", f"due_time WHERE {UNBROKEN}"),
+    indexes=("state, due_time, entity",),
+    scopes_of="contact",
 )
 
 ORDER: Final = Order(("due_time", "entity"))

@@ -30,7 +30,6 @@ from projections.versions import Choice
 from projections.view import Read, one_of
 
 _OPEN: Final = (REQUEST_STATE_OPEN, REQUEST_STATE_WAITING)
-_OPEN_SQL: Final = f"state IN ({REQUEST_STATE_OPEN}, {REQUEST_STATE_WAITING})"
 
 TABLE: Final = Table(
     name="request",
@@ -58,7 +57,7 @@ TABLE: Final = Table(
         "pending_handoff_count INTEGER NOT NULL",
         "handoff_count INTEGER NOT NULL",
     ),
-    indexes=("opened_time, entity", f"opened_time, entity WHERE {_OPEN_SQL}", "subject, opened_time, entity"),
+    indexes=("state, opened_time, entity", "subject, opened_time, entity"),
 )
 
 ORDER: Final = Order(("opened_time", "entity"))
@@ -136,7 +135,6 @@ def _choice(filter: RequestFilter, subjects: Sequence[bytes] | None) -> Choice:
     states = tuple(filter.states) or _STATES
     if filter.open or filter.orphaned:
         states = tuple(state for state in _OPEN if state in states)
-        where.append(_OPEN_SQL)
     if filter.orphaned:
         where.append("owner_department IS NULL")
     if filter.owner_departments:

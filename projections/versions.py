@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from projections.bitemporal import OCCUR_SHIFT, Table
-from projections.view import Read
+from projections.view import Read, one_of
 
 
 class Choice(NamedTuple):
@@ -29,27 +29,46 @@ class Choice(NamedTuple):
     """Values of scope columns, where rows of few entities are asked for."""
     entities: Sequence[int] | None = None
     """These entities only."""
+    narrowed: bool = False
+    """True when the conditions are those of a narrower index than the one by state."""
 
 
-def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any]) -> str:
+def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any], *, sorted_: bool = False) -> str:
     """Return a query of the columns (SQL) of all rows that show; `ORDER BY` and `LIMIT` may follow it.
 
-    What it needs is added to `parameters`.
+    What it needs is added to `parameters`. `sorted_`: an ORDER BY of the table's list order follows, so each state is asked for
+    apart: SQLite merges what it finds in order instead of sorting all of it.
     """
     parameters.update(choice.parameters, known=read.known, before=read.before, position=read.position)
-    return " UNION ALL ".join(_arms(read, table, columns, choice, parameters))
-
-
-def _arms(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any]) -> list[str]:
-    state = f"state = {choice.states[0]}" if len(choice.states) == 1 else f"state IN {_listed(choice.states)}"
-    where = [state, *choice.where]
     scoped = _scoped(table, choice, parameters)
-    now, past = f"SELECT {columns} FROM {table.name}_now WHERE ", f"SELECT {columns} FROM {table.name}_past WHERE "
-    if read.present:
-        return [now + " AND ".join([*where, *scoped.now])]
-    begun = ["occur_from < :before"] if read.before is not None else []
-    arms = [now + " AND ".join([*where, *scoped.now, "from_position <= :known", *begun])]
-    was_open = [*begun, "from_position <= :known", "closed_position > :known"]
+    one_by_one = sorted_ and not scoped.now and not choice.narrowed
+    arms = _now(read, table, columns, choice, scoped, one_by_one)
+    if not read.present:
+        arms += _past(read, table, columns, choice, scoped)
+    return " UNION ALL ".join(arms)
+
+
+def _now(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped, one_by_one: bool) -> list[str]:
+    """Return the query of versions that are open today."""
+    where = [*choice.where, *scoped.now]
+    if not read.present:
+        where.append("from_position <= :known")
+    if read.before is not None:
+        where.append("occur_from < :before")
+    # The plus sign keeps SQLite from the index by state.
+    plus = "+" if scoped.now or choice.narrowed else ""
+    if one_by_one and choice.states:
+        states = [f"state = {state}" for state in choice.states]
+    else:
+        states = [f"{plus}state IN {_listed(choice.states)}"]
+    return [f"SELECT {columns} FROM {table.name}_now WHERE {' AND '.join([state, *where])}" for state in states]
+
+
+def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped) -> list[str]:
+    """Return the queries of versions that ended: those that were open at the position, and those that had ended by it."""
+    was_open = ["from_position <= :known", "closed_position > :known"]
+    if read.before is not None:
+        was_open.append("occur_from < :before")
     had_ended = [
         "occur_from < :before",
         "occur_until >= :before",
@@ -57,18 +76,19 @@ def _arms(read: Read, table: Table, columns: str, choice: Choice, parameters: di
         "(until_position IS NULL OR until_position > :known)",
     ]
     if scoped.past:
-        if read.known < read.position:
-            arms.append(past + " AND ".join([*where, *scoped.past, *was_open]))
-        if read.before is not None:
-            arms.append(past + " AND ".join([*where, *scoped.past, *had_ended]))
-        return arms
-    spans = f"SELECT {columns} FROM span CROSS JOIN {table.name}_past WHERE "
+        where = [f"+state IN {_listed(choice.states)}", *choice.where, *scoped.past]
+        source = f"{table.name}_past"
+    else:
+        where = [f"state IN {_listed(choice.states)}", *choice.where]
+        source = f"span CROSS JOIN {table.name}_past"
+        # No version was open for longer than the log is long.
+        was_open += ["width < 2 * :position", "record_class = class", "from_position > :known - width"]
+        had_ended += ["occur_class = class", f"occur_from >= :before - (width << {OCCUR_SHIFT})"]
+    arms = []
     if read.known < read.position:
-        covers = ["width < 2 * :position", "record_class = class", "from_position > :known - width"]
-        arms.append(spans + " AND ".join([*covers, *was_open, *where]))
+        arms.append(f"SELECT {columns} FROM {source} WHERE {' AND '.join([*was_open, *where])}")
     if read.before is not None:
-        covers = ["occur_class = class", f"occur_from >= :before - (width << {OCCUR_SHIFT})"]
-        arms.append(spans + " AND ".join([*covers, *had_ended, *where]))
+        arms.append(f"SELECT {columns} FROM {source} WHERE {' AND '.join([*had_ended, *where])}")
     return arms
 
 
@@ -87,16 +107,12 @@ def _scoped(table: Table, choice: Choice, parameters: dict[str, Any]) -> _Scoped
         now.append(listed)
         past.append(listed)
     for column, values in choice.scopes.items():
-        names = []
-        for number, value in enumerate(values):
-            parameters[f"{column}_{number}"] = value
-            names.append(f":{column}_{number}")
-        listed = f"({', '.join(names)})"
-        now.append(f"{column} IN {listed}")
-        past.append(
-            f"+{column} IN {listed} AND entity IN (SELECT entity FROM {table.name}_now WHERE {column} IN {listed} "
-            f"UNION SELECT entity FROM {table.name}_former WHERE scope = '{column}' AND value IN {listed})"
-        )
+        listed = one_of(column, values, parameters, f"{column}_")
+        source = table.scopes_of or table.name
+        here = f"SELECT entity FROM {source}_now WHERE {listed}"
+        once = listed.replace(column, f"scope = '{column}' AND value", 1)
+        now.append(listed if source == table.name else f"+{listed} AND entity IN ({here})")
+        past.append(f"+{listed} AND entity IN ({here} UNION SELECT entity FROM {source}_former WHERE {once})")
     return _Scoped(now, past)
 
 

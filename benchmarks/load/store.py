@@ -1,4 +1,4 @@
-"""Appends in the ledger's own process, and raw SQLite: what the store costs, and what is done besides. Prints {"events", "seconds"}.
+"""Appends in the ledger's own process, and raw SQLite, to tell the store from what is done besides. Prints {"events", "seconds"}.
 
 `ledger`: opens a new ledger in a folder and appends the calls of a request file, a few calls in flight.
 `raw`: reads the rows of such a ledger's log and inserts them into a new file with the same table, by executemany.

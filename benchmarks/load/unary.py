@@ -1,7 +1,7 @@
 """Closed-loop load: so many calls in flight over one connection, each answered one followed by the next.
 
 Requests are bytes of a file and answers stay bytes until the clock has stopped, so that this process costs little. Prints
-{"calls", "events", "refused", "seconds", "latencies"}: what was answered while the clock ran, latencies in seconds a call.
+{"calls", "events", "refused", "come_again", "seconds", "latencies"}: what was answered while the clock ran, latencies in seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ledger.api.v1.ledger_service_pb2 import AppendResponse
 
 CHANNEL_OPTIONS = (("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1))
 
+AGAIN_SECONDS = 0.05
+
 
 class Load:
     """Calls in flight, and what came back."""
@@ -31,6 +33,7 @@ class Load:
         self.answers: list[tuple[float, float, bytes]] = []
         """Start and end of each call, and its answer."""
         self.exhausted = False
+        self.refused_calls = 0
 
     async def keep_calling(self, until: float) -> None:
         """Call, one call after the other, until a time of the monotonic clock or the end of the requests."""
@@ -38,9 +41,20 @@ class Load:
             start = time.perf_counter()
             if start >= until:
                 return
-            answer = await self._call(request)
+            answer = await self._answer(request)
             self.answers.append((start, time.perf_counter(), answer))
         self.exhausted = True
+
+    async def _answer(self, request: bytes) -> bytes:
+        """Call until it is taken: the bulk lane asks to come again while the views are behind."""
+        while True:
+            try:
+                return bytes(await self._call(request))
+            except grpc.aio.AioRpcError as error:
+                if error.code() != grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                self.refused_calls += 1
+                await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -61,6 +75,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "events": events,
         "refused": refused,
         "refusal": refusal,
+        "come_again": load.refused_calls,
         "seconds": seconds,
         "latencies": [stop - start for start, stop, _ in counted],
     }

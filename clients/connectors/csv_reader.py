@@ -25,7 +25,7 @@ def read_csv(stream: IO[bytes], options: ReaderOptions) -> Table:
         if not header:
             raise ReadError("the file is empty: it has no header")
         names = header
-    return Table(identifiers(names), _rows(reader, len(names), options.encoding))
+    return Table(identifiers(names), _rows(reader, len(names), options.encoding), text)
 
 
 def _rows(reader: Any, width: int, encoding: str) -> Iterator[Row | BadRow]:

@@ -15,7 +15,8 @@ from clients.connectors.rows import BadRow, Row, Table, identifiers
 def read_jsonl(stream: IO[bytes], options: ReaderOptions) -> Table:
     """Return the columns named in the mapping, paths such as `customer.email`, and the rows."""
     text = io.TextIOWrapper(stream, options.encoding, errors="surrogateescape")
-    return Table(identifiers(options.columns), _rows(text, [name.split(".") for name in options.columns], options.encoding))
+    paths = [name.split(".") for name in options.columns]
+    return Table(identifiers(options.columns), _rows(text, paths, options.encoding), text)
 
 
 def _rows(text: io.TextIOWrapper, paths: Sequence[Sequence[str]], encoding: str) -> Iterator[Row | BadRow]:

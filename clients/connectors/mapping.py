@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from clients.connectors.function import NAMES
-from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean, parse_mapping
+from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean, nearest, parse_mapping
 from clients.connectors.time_text import ISO, parser, zone_rules
 
 LANGUAGE: Final = "1"
@@ -238,7 +238,7 @@ class _Parser:
 
     # Plain values
 
-    def _fields(self, entry: Entry | None, known: Iterable[str], needed: Iterable[str] = ()) -> dict[str, Entry]:
+    def _fields(self, entry: Entry | None, known: Sequence[str], needed: Sequence[str] = ()) -> dict[str, Entry]:
         if entry is None:
             return {}
         fields = self._map(entry)
@@ -246,8 +246,9 @@ class _Parser:
             if name not in known:
                 near = did_you_mean(name, known) or f"; known are {', '.join(known)}"
                 self._mistakes.add(value, f"there is no key {name!r} here{near}")
+        meant = {nearest(name, known) for name in fields if name not in known}
         for name in needed:
-            if name not in fields:
+            if name not in fields and name not in meant:
                 self._mistakes.add(entry, f"needs the key `{name}`")
         return {name: value for name, value in fields.items() if name in known}
 

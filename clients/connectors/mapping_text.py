@@ -61,8 +61,10 @@ class Mistakes:
         self.found: list[Mistake] = []
 
     def add(self, entry: Entry, message: str, line: int | None = None) -> None:
-        """Note a mistake at an entry."""
-        self.found.append(Mistake(line or entry.line, entry.key, message))
+        """Note a mistake at an entry, once: what holds for every rule is read for each of them."""
+        mistake = Mistake(line or entry.line, entry.key, message)
+        if mistake not in self.found:
+            self.found.append(mistake)
 
     def end(self) -> None:
         """Raise MappingError when there are any."""
@@ -110,7 +112,12 @@ def _entry(node: yaml.Node, key: str, mistakes: Mistakes) -> Entry:
     return Entry("map", line, key, fields=fields)
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that is meant by a misspelt one; empty when none is near."""
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message that names the nearest known word; empty when none is near."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean {near}?" if near else ""

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from clients.connectors.expression import Expression, ExpressionError, Language, Scope, word
-from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean
+from clients.connectors.mapping_text import Entry, Mistakes, did_you_mean, nearest
 from clients.connectors.time_text import micros
 from ledger.api.v1 import options_pb2
 
@@ -80,7 +80,8 @@ class Planner:
                 step = self._field(field, value, name in required)
                 if step is not None:
                     steps.append(step)
-        for name in sorted(required - fields.keys()):
+        meant = {nearest(name, allowed) for name in fields if name not in descriptor.fields_by_name}
+        for name in sorted(required - fields.keys() - meant):
             self._mistakes.add(entry, f"{descriptor.name} needs the field `{name}`")
         return steps
 

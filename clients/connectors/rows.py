@@ -33,6 +33,8 @@ class Table(NamedTuple):
     columns: list[str]
     """Identifiers: the names mappings use, each once."""
     rows: Iterator[Row | BadRow]
+    decoder: object = None
+    """What decodes the file. Held, so that it does not end, and close the file, before whoever opened the file does."""
 
 
 class ReadError(Exception):

@@ -13,7 +13,7 @@ import grpc
 from ledger.api.v1.ledger_service_pb2 import AppendRequest, GroupResult
 from ledger.api.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from ledger.catalogue import read_event
-from ledger.config import DataDirectory
+from ledger.data_directory import DataDirectory
 from ledger.event_id import to_bytes
 from ledger.followers.clock import Clock
 from ledger.privacy.content import ContentReader

@@ -10,7 +10,9 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -129,7 +131,8 @@ class _Run:
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=run_part, args=(self.part.target, self.part.arguments, sender), name=self.part.name)
-        process.start()
+        with _without_interrupts():
+            process.start()
         sender.close()
         self._process, self._receiver = process, receiver
         self._start_time = time.monotonic()
@@ -187,3 +190,15 @@ class _Run:
         if self._receiver is not None:
             self._receiver.close()
         self._process = self._receiver = None
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back: a process started meanwhile never gets one, also not while it still imports."""
+    # Started later, multiprocessing's own helper would let Ctrl-C through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

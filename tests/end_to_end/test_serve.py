@@ -153,6 +153,24 @@ def test_the_recovery_copy_never_stands_in_the_log_lines(server: Server) -> None
     assert copy not in server.err
 
 
+def test_without_its_master_key_nothing_starts_and_the_recovery_copy_brings_it_back(server: Server) -> None:
+    copy = next(line.strip() for line in server.out.splitlines() if line.count("-") == 13)
+    key_file = server.data_dir / "keys" / "master.key"
+    append(server, "c-1")
+    server.stop()
+    key_file.unlink()
+
+    answer = run("serve", "--data", str(server.data_dir), "--listen", "127.0.0.1:0")
+    key_file.write_text(copy)
+    key_file.chmod(0o600)
+    server.start()
+
+    assert answer.returncode == 1
+    assert "write its recovery copy there" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "c-1" in recorded_ids(server)
+
+
 def test_only_the_owner_may_reach_the_inner_door(server: Server) -> None:
     run_dir = server.data_dir / "run"
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.config import ConfigError, DataDirectory, load_config
+from ledger.config import load_config
+from ledger.data_directory import ConfigError, DataDirectory
 
 
 def test_without_anything_the_defaults_count() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -83,6 +85,21 @@ def test_a_stream_is_renewed_silently_when_it_grows_old(server: FaultServer, bot
 
     assert (1, 2) == (first.position, second.position)
     assert len(server.requests["Subscribe"]) > 2
+
+
+def test_a_subscription_that_gets_on_lives_longer_than_the_time_given_for_an_answer(server: FaultServer, client: Any) -> None:
+    client.append(*[note() for _ in range(7)])
+
+    def slow_and_broken(context: Any, proceed: Any) -> Any:
+        time.sleep(0.1)
+        yield from break_after(1)(context, proceed)
+
+    server.script("Subscribe", *[slow_and_broken] * 6)
+
+    with client.subscribe(timeout_seconds=0.3) as subscription:
+        found = [one.position for one in islice(subscription, 7)]
+
+    assert list(range(1, 8)) == found
 
 
 def test_a_subscription_can_be_closed_from_elsewhere(server: FaultServer, client: Any) -> None:

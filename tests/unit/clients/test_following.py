@@ -36,6 +36,14 @@ def test_an_event_that_comes_again_is_left_out() -> None:
     assert ([Change(4, RecordedEvent(position=4))], []) == (first, second)
 
 
+def test_an_event_from_before_the_place_to_resume_is_left_out() -> None:
+    following = Following(subscribe(3))
+    for position in (4, 5):
+        list(following.take(SubscribeResponse(event=RecordedEvent(position=position))))
+
+    assert [] == list(following.take(SubscribeResponse(event=RecordedEvent(position=4))))
+
+
 def test_marks_move_the_place_to_resume() -> None:
     following = Following(subscribe(3))
 
