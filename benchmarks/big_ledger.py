@@ -25,6 +25,7 @@ from ledger.api.v1.governance_pb2 import ImportFinished
 from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
 from ledger.application import MASTER_KEY_FILE, VAULT_FILE, Ledger, warm_rules
 from ledger.bootstrap import SWITCH_SECONDS
+from ledger.catalogue import read_event
 from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
@@ -47,7 +48,7 @@ def built(bench: Bench, event_count: int) -> Path:
     folder = bench.cache_dir / f"ledger-{event_count}-{_digest()}"
     if not (folder / DONE).exists():
         for old in bench.cache_dir.glob(f"ledger-{event_count}-*"):
-            shutil.rmtree(old)
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
         _append_all(folder, event_count, bench.say)
         (folder / DONE).touch()
     return folder
@@ -59,7 +60,6 @@ def with_views(bench: Bench, event_count: int) -> Path:
     data = DataDirectory(folder)
     log = open_reader(data.log)
     opened = log.read(0, 1)[0]
-    from ledger.catalogue import read_event
 
     ledger_id = uuid.UUID(read_event(1, opened.header).payload.ledger_id).bytes
     vault = Vault(folder / VAULT_FILE, load(folder / MASTER_KEY_FILE), read_only=True)

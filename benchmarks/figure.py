@@ -84,7 +84,7 @@ class Bench:
     quick: bool
     say: Callable[[str], None] = field(repr=False)
     """Shows a line of progress."""
-    earlier: list[Result] = field(default_factory=list)
+    earlier: list[Result] = field(default_factory=list, repr=False)
     """Lines of this run so far: some figures are compared with others."""
 
     @property

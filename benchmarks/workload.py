@@ -18,7 +18,7 @@ from ledger.api.v1.core_pb2 import Fact, Identifier
 from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
 from ledger.api.v1.fact_pb2 import FactGiven
 from ledger.api.v1.governance_pb2 import ImportStarted
-from ledger.api.v1.ledger_service_pb2 import AppendRequest, EventGroup, Lane
+from ledger.api.v1.ledger_service_pb2 import LANE_UNSPECIFIED, AppendRequest, EventGroup, Lane
 
 RUN: Final = "bench"
 SEED: Final = 2026
@@ -94,7 +94,7 @@ def event_count_of(groups: Iterable[EventGroup]) -> int:
     return sum(len(group.events) for group in groups)
 
 
-def as_request(groups: Sequence[EventGroup], lane: Lane = Lane.LANE_UNSPECIFIED) -> AppendRequest:
+def as_request(groups: Sequence[EventGroup], lane: Lane.ValueType = LANE_UNSPECIFIED) -> AppendRequest:
     """Return the groups as one call."""
     return AppendRequest(groups=groups, lane=lane)
 

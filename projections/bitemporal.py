@@ -164,9 +164,11 @@ class Writer:
         For an event in order: `order` is not before the row's `occur_from`.
         """
         place = (entity, key)
-        if place not in self._stored:
-            self._stored[place] = row
-        if row is not None:
+        if row is None:
+            self._stored.setdefault(place, None)
+        else:
+            if place not in self._now:
+                self._stored[place] = row
             self._end(place, row, order, position, None)
             if values is None or values[: self._static] != row[2][: self._static]:
                 self._note_former(entity, row[2])

@@ -7,6 +7,7 @@ it. What a batch leaves of an unfinished window is kept with the checkpoint, so 
 from __future__ import annotations
 
 import hashlib
+import marshal
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -76,8 +77,12 @@ class Digests:
 
 
 def _encoded(entries: Sequence[object]) -> bytes:
-    """Return entries as bytes that join: cut anywhere between two entries, the pieces give the same whole."""
-    return (repr(list(entries))[1:-1] + ", ").encode() if entries else b""
+    """Return entries as bytes that join: cut anywhere between two entries, the pieces give the same whole.
+
+    Version 2 of marshal writes ints, strings, bytes and None by their values alone; later ones also by how often an object is
+    used, which is not the same on every machine.
+    """
+    return b"".join([marshal.dumps(entry, 2) for entry in entries])
 
 
 def at(read: Read, position: int | None) -> tuple[int, dict[str, bytes]]:

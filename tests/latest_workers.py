@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import Future
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,6 @@ from ledger.api.v1.ledger_service_pb2 import Appended
 from tests.history_checker import Recorder
 
 CUSTOMERS: Final = tuple(f"customer-{number}@example.org" for number in range(12))
-BULK_EVENTS: Final = 4_000
 
 
 def append(client: Client, recorder: Recorder, until: Path, chance: random.Random) -> None:
@@ -54,9 +54,11 @@ def read(client: Client, recorder: Recorder, until: Path, chance: random.Random)
 
 
 def bulk(client: Client, recorder: Recorder, until: Path, chance: random.Random) -> None:
-    """Append many events on the bulk lane, as an import does, and end; `until` is not waited for."""
+    """Append as many groups as the bulk lane admits, as an import does."""
     with client.batcher(lane="bulk", max_events=200) as batcher:
-        for number in range(BULK_EVENTS // 2):
+        for number in count():
+            if until.exists():
+                return
             contact_id = f"b-{new_id()}"
             customer = identifier(("email", f"bulk-{number % 500}@example.org"))
             events = [

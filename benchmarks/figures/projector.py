@@ -46,7 +46,15 @@ def run(bench: Bench) -> Sequence[Result]:
     detail = f"{events:,} events, {per_event:.1f} rows an event; one process"
     return [
         compared("P5", f"{NAME}: catching up", "events/s", GOAL_LIVE, live, limit, detail),
-        compared("P5", f"{NAME}: rebuild beside the serving copy", "events/s", GOAL_REBUILD, anew, limit_anew, f"{detail}; without search"),
+        compared(
+            "P5",
+            f"{NAME}: rebuild beside the serving copy",
+            "events/s",
+            GOAL_REBUILD,
+            anew,
+            limit_anew,
+            f"{detail}; without search",
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,8 +81,7 @@ def _watched(bench: Bench, asking: Asking, address: str, requests: Path, seconds
         measured: dict[str, Any] = json.loads(output.decode().splitlines()[-1])
     finally:
         stop(process)
-    pairs = zip(places, places[1:], strict=False)
-    return [(later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in pairs], measured
+    return [(later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in pairwise(places)], measured
 
 
 FIGURE: Final = Figure("P3c", NAME, GOAL, run)

@@ -68,7 +68,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         grpc.aio.insecure_channel(arguments.target, options=CHANNEL_OPTIONS) as questions,
     ):
         await asyncio.gather(appends.channel_ready(), questions.channel_ready())
-        paced = Paced(appends.unary_unary(APPEND), questions.unary_unary(QUESTION), arguments.ask_every)
+        paced = Paced(appends.unary_unary(APPEND, None, None), questions.unary_unary(QUESTION, None, None), arguments.ask_every)
         under_way: set[asyncio.Task[None]] = set()
         begin = due = time.perf_counter()
         number = 0

@@ -1,4 +1,6 @@
-"""The projector on a log that is there, and raw SQLite with the rows it made. Prints {"events", "rows", "seconds", "views_seconds"}.
+"""The projector on a log that is there, and raw SQLite with the rows it made.
+
+Prints {"events", "rows", "seconds", "views_seconds"}.
 
 `catch-up`: all views and the search index, from nothing. `rebuild`: all views anew, beside those of a catch-up. `rows`: every
 row of finished views and search files into new files with the same tables and indexes, by executemany; `views_seconds` is what

@@ -27,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     batches = [
         [
-            umadb.Event(event.payload.WhichOneof("kind"), event.SerializeToString(), tags=[event.envelope.correlation_id])
+            umadb.Event(event.payload.WhichOneof("kind") or "", event.SerializeToString(), tags=[event.envelope.correlation_id])
             for group in AppendRequest.FromString(content).groups
             for event in group.events
         ]

@@ -62,7 +62,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
     requests = read_requests(arguments.requests, arguments.first, arguments.count)
     async with grpc.aio.insecure_channel(arguments.target, options=CHANNEL_OPTIONS) as channel:
         await asyncio.wait_for(channel.channel_ready(), 10)
-        load = Load(channel.unary_unary(arguments.method), requests, arguments.again)
+        load = Load(channel.unary_unary(arguments.method, None, None), requests, arguments.again)
         begin = time.perf_counter() + arguments.warm_seconds
         end = begin + arguments.seconds
         await asyncio.gather(*(load.keep_calling(end) for _ in range(arguments.in_flight)))

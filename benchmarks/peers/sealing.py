@@ -8,7 +8,6 @@ sealing, word for word; what it leaves out is to its advantage: duplicates, life
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import threading
 import uuid
@@ -16,13 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
 import umadb
 
+from benchmarks.peers.append_server import serve_append
 from benchmarks.workload import event_count_of
 from ledger.api.v1.core_pb2 import CLAIMED
 from ledger.api.v1.ledger_service_pb2 import Appended, AppendRequest, AppendResponse, GroupResult
-from ledger.api.v1.ledger_service_pb2_grpc import LedgerServiceServicer, add_LedgerServiceServicer_to_server
 from ledger.application import warm_rules
 from ledger.commit.streams import NEW_STREAM, StreamState
 from ledger.commit.subjects import Sealable, Subjects
@@ -31,7 +29,6 @@ from ledger.intake.receive import Incoming, receive
 from ledger.internal.v1.stored_pb2 import EventHeader
 from ledger.privacy.master_key import load_or_create
 from ledger.privacy.vault import Vault
-from ledger.server.limits import CHANNEL_OPTIONS
 
 CALLS_IN_FLIGHT: Final = 8
 
@@ -51,7 +48,7 @@ class KnownSubjects:
         self._states[stream] = NEW_STREAM._replace(subject=subject)
 
 
-class SealingServicer(LedgerServiceServicer):
+class Sealing:
     """Answers appends."""
 
     def __init__(self, folder: Path, umadb_address: str) -> None:
@@ -62,7 +59,7 @@ class SealingServicer(LedgerServiceServicer):
         self._store = umadb.Client(f"http://{umadb_address}")
         self._threads = ThreadPoolExecutor(CALLS_IN_FLIGHT)
 
-    async def Append(self, request: AppendRequest, context: Any) -> AppendResponse:  # noqa: N802 - the RPC's name
+    async def append(self, request: AppendRequest, context: Any) -> AppendResponse:
         """Validate, seal, append."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._append, request)
 
@@ -122,19 +119,6 @@ def _answer(request: AppendRequest, received: list[Incoming], last: int) -> Appe
     )
 
 
-async def serve(folder: Path, umadb_address: str) -> None:
-    """Serve until SIGTERM."""
-    stopping = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    warm_rules()
-    server = grpc.aio.server(options=CHANNEL_OPTIONS)
-    add_LedgerServiceServicer_to_server(SealingServicer(folder, umadb_address), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    print(f"listening on {port}", flush=True)
-    await stopping.wait()
-    await server.stop(1)
-
-
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2]))
+    warm_rules()
+    asyncio.run(serve_append(Sealing(Path(sys.argv[1]), sys.argv[2]).append))

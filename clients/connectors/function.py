@@ -51,7 +51,7 @@ class Sources:
 
 
 def declarations(sources: Sources, typed: Mapping[str, Any] | None = None) -> list[Any]:
-    """Return the functions for an environment: our own, and one for each table, whose values are texts or of the type in `typed`."""
+    """Return the functions for an environment: our own, and one a table, whose values are texts or of the type in `typed`."""
     text, moment, texts = Type.STRING, Type.TIMESTAMP, Type.List(Type.STRING)
     instant, local, event_id = sources.times.instant, sources.times.local, sources.event_id
     found = [

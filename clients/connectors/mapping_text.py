@@ -102,7 +102,7 @@ def _entry(node: yaml.Node, key: str, mistakes: Mistakes) -> Entry:
     for key_node, value_node in node.value:
         name = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
         value = _entry(value_node, f"{key}.{name}" if key else name, mistakes)
-        if not name:
+        if not isinstance(key_node, yaml.ScalarNode):
             mistakes.add(value, "a key has to be a text", key_node.start_mark.line + 1)
         elif name in fields:
             mistakes.add(value, f"stands twice; the first time on line {fields[name].line}", key_node.start_mark.line + 1)

@@ -4,7 +4,7 @@ from clients.python.core.following import Change, Following
 from clients.python.core.handoff_calls import watch_handoffs
 from clients.python.core.history_calls import watch_history
 from clients.python.core.log_calls import read_events, subscribe
-from ledger.api.v1.event_pb2 import RecordedEvent
+from ledger.api.v1.event_pb2 import EventEnvelope, RecordedEvent
 from ledger.api.v1.handoff_service_pb2 import Handoff, WatchHandoffsRequest, WatchHandoffsResponse
 from ledger.api.v1.history_service_pb2 import WatchHistoryResponse
 from ledger.api.v1.ledger_service_pb2 import EventFilter, ReadEventsRequest, ReadEventsResponse, SubscribeRequest, SubscribeResponse
@@ -38,10 +38,14 @@ def test_an_event_that_comes_again_is_left_out() -> None:
 
 def test_an_event_from_before_the_place_to_resume_is_left_out() -> None:
     following = Following(subscribe(3))
-    for position in (4, 5):
-        list(following.take(SubscribeResponse(event=RecordedEvent(position=position))))
+    four, five = (
+        SubscribeResponse(event=RecordedEvent(position=position, envelope=EventEnvelope(event_id=f"e-{position}")))
+        for position in (4, 5)
+    )
 
-    assert [] == list(following.take(SubscribeResponse(event=RecordedEvent(position=4))))
+    given = [change.position for response in (four, five, four) for change in following.take(response)]
+
+    assert [4, 5] == given
 
 
 def test_marks_move_the_place_to_resume() -> None:

@@ -82,7 +82,7 @@ rules:
     emit: handoff-accepted
     set:
       request_id: id("r", row.number)
-      handoff_id: id("h", row.number + "." + (moved ? row.count : memory.waiting))
+      handoff_id: 'id("h", row.number + "." + (moved ? row.count : memory.waiting))'
       assignee: row.person
 """
 SNAPSHOT_COLUMNS = ["number", "count", "at", "team", "person"]
@@ -97,8 +97,7 @@ def written(folder: Path, text: str, name: str = "mapping.yaml") -> Path:
 
 def mapper_of(folder: Path, text: str, columns: list[str]) -> RowMapper:
     """Compile a mapping for columns. Raises MappingError."""
-    mapping, times, mapper = compiled(folder, text, columns)
-    return mapper
+    return compiled(folder, text, columns)[2]
 
 
 def compiled(folder: Path, text: str, columns: list[str]) -> tuple[Mapping, TimeReader, RowMapper]:

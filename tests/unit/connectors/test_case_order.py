@@ -9,7 +9,13 @@ from clients.connectors.rows import Row
 def test_cases_come_in_the_order_of_their_first_row_each_in_order() -> None:
     cases = CaseOrder(2)
     late, early = datetime(2016, 1, 2, tzinfo=UTC), datetime(2016, 1, 1, tzinfo=UTC)
-    for line, case, order in [(2, "b", (late, 1)), (3, "a", (late, 10)), (4, "b", (early, 5)), (5, "a", (late, 9)), (6, "a", (late, 9))]:
+    for line, case, order in [
+        (2, "b", (late, 1)),
+        (3, "a", (late, 10)),
+        (4, "b", (early, 5)),
+        (5, "a", (late, 9)),
+        (6, "a", (late, 9)),
+    ]:
         cases.add(case, order, Row(line, [str(line)]))
 
     found = [[row.line for row in rows] for rows in cases.cases()]

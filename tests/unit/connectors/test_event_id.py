@@ -19,7 +19,13 @@ def test_the_same_source_key_and_rule_give_the_same_id_for_ever() -> None:
 
 
 def test_another_source_key_or_rule_gives_another_id() -> None:
-    names = [("crm", "7", "received"), ("crn", "7", "received"), ("crm", "8", "received"), ("crm", "7", "opened"), ("crm7", "", "received")]
+    names = [
+        ("crm", "7", "received"),
+        ("crn", "7", "received"),
+        ("crm", "8", "received"),
+        ("crm", "7", "opened"),
+        ("crm7", "", "received"),
+    ]
 
     assert len(names) == len({derived_id(MOMENT, *one) for one in names})
 

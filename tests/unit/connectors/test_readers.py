@@ -68,7 +68,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
 def test_a_row_of_another_width_is_bad_and_the_others_are_read() -> None:
     rows = list(read_csv(stream("id,text\n1\n2,x,y\n3,z\n"), options()).rows)
 
-    assert ["has 1 cells, and the header 2", "has 3 cells, and the header 2"] == [row.reason for row in rows if isinstance(row, BadRow)]
+    assert ["has 1 cells, and the header 2", "has 3 cells, and the header 2"] == [
+        row.reason for row in rows if isinstance(row, BadRow)
+    ]
     assert [Row(4, ["3", "z"])] == [row for row in rows if isinstance(row, Row)]
 
 
@@ -132,7 +134,7 @@ def test_event_logs_give_a_row_an_event_with_the_attributes_of_its_trace() -> No
 def test_a_broken_event_log_says_how_far_it_came() -> None:
     rows = read_xes(stream(XES[:-60]), options(columns=("concept:name",))).rows
 
-    with pytest.raises(ReadError, match="the file is no XES: .* events were read before"):
+    with pytest.raises(ReadError, match=r"the file is no XES: .* events were read before"):
         list(rows)
 
 
@@ -159,7 +161,7 @@ def test_a_zip_with_several_files_needs_the_name_of_one(tmp_path: Path) -> None:
 
     with pytest.raises(ReadError, match="holds 2 files"), SourceFile(path).open():
         pass
-    with pytest.raises(ReadError, match="no member 'c.csv'"), SourceFile(path, "c.csv").open():
+    with pytest.raises(ReadError, match=r"no member 'c\.csv'"), SourceFile(path, "c.csv").open():
         pass
     with SourceFile(path, "b.csv").open() as content:
         assert b"id\n2\n" == content.read()
