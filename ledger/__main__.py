@@ -1,4 +1,4 @@
-"""The command `python -m ledger`: serve a ledger."""
+"""The server's part of the command `tellonce`, run as `python -m ledger`: serve a ledger."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def _commands() -> None:
 
 @app.command(
     epilog="Examples:\n\n"
-    "`python -m ledger serve`\n\n"
-    "`python -m ledger serve --data /srv/tellonce --listen 127.0.0.1:50052`\n\n"
-    "`python -m ledger serve --home-zone Europe/Paris --default-region FR`"
+    "`tellonce serve`\n\n"
+    "`tellonce serve --data /srv/tellonce --listen 127.0.0.1:50052`\n\n"
+    "`tellonce serve --home-zone Europe/Paris --default-region FR`"
 )
 def serve(
     data: Annotated[
@@ -131,4 +131,5 @@ def _tell(config: Config, recovery_copy: str | None) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    # The command of that name runs this program for what is the server's.
+    app(prog_name="tellonce")

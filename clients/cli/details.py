@@ -20,7 +20,9 @@ def detail_table(
     title: str | None = None,
 ) -> Table:
     """Return the set fields of a message. `replaced` has texts for fields that read better another way."""
-    made = Table(box=box.SIMPLE, show_header=False, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(
+        box=box.SIMPLE, show_edge=False, show_header=False, title=title, title_justify="left", title_style="bold", pad_edge=False
+    )
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold", ratio=1)
     for field, value in message.ListFields():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from google.rpc.code_pb2 import Code
@@ -29,6 +30,10 @@ MEANINGS: Final = {
     UNAVAILABLE: "unavailable: no answer from the ledger",
     NOT_FOUND: "not found: nothing is recorded under this id or position, as of the time asked",
 }
+
+
+_PLACE: Final = re.compile(r"groups\[\d+\]\.events\[\d+\]\.(?:payload\.\w+\.|envelope\.)?")
+"""Where a field at fault stands in a call of many events: the command says which event it is."""
 
 
 class CommandError(Exception):
@@ -67,8 +72,9 @@ def explain(error: TellonceError, target: str) -> str:
     if error.reason == "NO_ANSWER":
         why = "connection refused" if "onnection refused" in text else error.metadata.get("detail", "")
         text = f"No answer from a ledger at {target} ({why}). Start one with `tellonce serve`, or name another one with --target."
-    elif isinstance(error, InvalidError) and error.violations:
-        text += "".join(f"\n  {violation.field}: {violation.description}" for violation in error.violations)
+    elif isinstance(error, InvalidError):
+        text += "".join(f"\n  {one.field}: {one.description}" for one in error.violations if one.field not in text)
+        text = _PLACE.sub("", text)
     elif isinstance(error, NeedsUpgradeError):
         text = f"{text} The ledger at {target} is older than this command: update it."
     return f"{text} [{error.reason}]"

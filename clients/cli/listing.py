@@ -66,7 +66,7 @@ def show_rows(
         print_json(whole)
     else:
         print_table(make_table(rows, output.utc), none)
-        print_read_at(pages.read_at, utc=output.utc, shown=len(rows), more=more, what="shown" if more else "rows")
+        print_read_at(pages.read_at, utc=output.utc, shown=len(rows), more=more)
 
 
 def show_counts(response: Message, groups: list[str], words_of: Mapping[str, Mapping[str, str]], output: Output) -> None:

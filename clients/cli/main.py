@@ -80,7 +80,7 @@ def build() -> typer.Typer:
         ("sample", sample.sample, sample),
         ("demo", demo.demo, demo),
     ):
-        app.command(name, epilog="\n\n".join(["Examples:", *_unwrapped(module)]))(command)
+        app.command(name, epilog="\n\n".join(["Examples:", *module.EXAMPLES]))(command)
     return app
 
 
@@ -92,10 +92,6 @@ def _server_command(name: str) -> Callable[[typer.Context], None]:
         run_server_command([name, *context.args])
 
     return command
-
-
-def _unwrapped(module: Any) -> list[str]:
-    return list(module.EXAMPLES)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,16 @@ def print_json_line(message: Message) -> None:
 
 def table(*columns: str | tuple[str, dict[str, Any]], title: str | None = None) -> Table:
     """Return an empty table. A column is its heading, or heading and options of rich."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        title=title,
+        title_justify="left",
+        title_style="bold",
+    )
     for column in columns:
         heading, options = (column, {}) if isinstance(column, str) else column
         made.add_column(heading, **{"overflow": "fold", **options})
@@ -80,17 +89,17 @@ def count_table(names: Sequence[str], rows: Iterable[CountRow], total: int, word
     return made
 
 
-def print_read_at(read_at: ReadAt, *, utc: bool, shown: int | None = None, more: bool = False, what: str = "rows") -> None:
-    """Print where an answer stands, and whether there is more than was shown."""
+def print_read_at(read_at: ReadAt, *, utc: bool, shown: int | None = None, more: bool = False) -> None:
+    """Print where an answer stands, how many rows were shown, and whether there are more."""
     parts = []
     if shown is not None:
-        parts.append(f"{shown:,} {what}" + (", and there are more: --all shows them" if more else ""))
-    known = f"known at position {read_at.position:,}"
+        parts.append(f"{shown:,} row{'' if shown == 1 else 's'}" + (", more with --all" if more else ""))
+    known = f"position {read_at.position:,}"
     if read_at.HasField("record_time"):
-        known += f", recorded {show_time(read_at.record_time, utc=utc)}"
+        known += f" of {show_time(read_at.record_time, utc=utc)}"
     parts.append(known)
     if read_at.HasField("evaluated_time"):
-        parts.append(f"ages as of {show_time(read_at.evaluated_time, utc=utc)} {zone_name(utc=utc)}")
+        parts.append(f"ages at {show_time(read_at.evaluated_time, utc=utc)} {zone_name(utc=utc)}")
     console().print(Text(" · ".join(parts), style="dim"))
 
 

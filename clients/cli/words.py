@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from itertools import islice, takewhile
 from typing import Any, Final, cast
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -20,6 +22,9 @@ QUIET: Final = frozenset(
     {"set_by_event_id", "fact_event_id", "bot_answers", "value_mark", "subject", "due_time", "language", "body"}
 )
 """Fields left out of a line: the whole event is shown by `tellonce replay --event` and by `--json`."""
+
+TELLING: Final = frozenset({"complete", "usable", "shared"})
+"""Yes-or-no fields of which the no tells something, too."""
 
 SAID_LENGTH_MAX: Final = 90
 
@@ -48,8 +53,13 @@ def number(enum: EnumDescriptor, text: str) -> int:
     raise ValueError(f"{text!r} is not one of {', '.join(words(enum))}.")
 
 
+@cache
 def _prefix(enum: EnumDescriptor) -> str:
-    return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    """Return what the names of all values begin with: it says what the enum is, not what the value is."""
+    names = [value.name.split("_") for value in enum.values if value.number]
+    longest = min(map(len, names)) - 1 if len(names) > 1 else 0
+    common = takewhile(lambda words: len(set(words)) == 1, islice(zip(*names, strict=False), longest))
+    return "".join(f"{words[0]}_" for words in common)
 
 
 def topic_words(topic: str) -> str:
@@ -90,7 +100,7 @@ def event_text(event: RecordedEvent, *, utc: bool = False, own_id: bool = False)
 def _parts(payload: Message, own: str, utc: bool) -> Iterator[str]:
     said: list[str] = []
     for field, value in payload.ListFields():
-        if field.name in QUIET or value == own:
+        if field.name in QUIET or value == own or (value is False and field.name not in TELLING):
             continue
         if field.name in SAID:
             said.append(_quoted(value))

@@ -128,12 +128,14 @@ class Acceptance:
             if event.topic == "event-confirmed":
                 may_confirm(rules, events, event)
             refusal, overtakes, at_place = judge(rules, events, event)
+            rules.complete(at_place, event.payload)
         else:
             at_place = state.state
-            refusal = rules.refusal(at_place, event)
+            rules.complete(at_place, event.payload)
+            moved_on, applied = rules.step(at_place, event)
+            refusal = None if applied else rules.refusal(at_place, event)
         if refusal is not None and not event.exempt:
             raise refused(refusal)
-        rules.complete(at_place, event.payload)
         if refusal is None:
             self._check_authority(rules, at_place, event)
             if event.header.record_late and holds_back(event, overtakes):
@@ -143,7 +145,7 @@ class Acceptance:
             return refusal, fold(rules, events).state, is_tangled(events)
         if event.header.held_back or refusal is not None:
             return refusal, state.state, state.tangled or event.header.held_back
-        return None, rules.evolve(state.state, event), False
+        return None, moved_on, False
 
     def _check_authority(self, rules: Rules, state: Any, event: Event) -> None:
         denied = rules.authority(state, event)

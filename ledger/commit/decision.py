@@ -109,7 +109,7 @@ class Decider:
         start = len(self._accepted)
         appended: list[Appended] = []
         try:
-            if any(self._recorded(event) is None for event in group.events):
+            if group.expectations and any(self._recorded(event) is None for event in group.events):
                 self._check_expectations(group.expectations)
             for event in group.events:
                 recorded = self._recorded(event)

@@ -18,8 +18,8 @@ LAG_SECONDS_MAX: Final = 0.05
 WAIT_SECONDS_MAX: Final = 2.0
 """A bulk append waits so long for the lane to open. Waiting briefly beats refusing: the caller would only come again."""
 
-IN_FLIGHT_MAX: Final = 2
-"""Bulk appends admitted and not yet committed: their lag cannot be seen yet."""
+IN_FLIGHT_EVENTS_MAX: Final = 500
+"""Events admitted and not yet committed, unless one append alone has more: the lag that they will cause cannot be seen yet."""
 
 RETRY_SECONDS: Final = 0.5
 
@@ -34,7 +34,8 @@ class BulkLane:
         self._now = now
         self._wait_seconds = wait_seconds
         self._turn = asyncio.Lock()
-        self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._in_flight_events = 0
+        self._left = asyncio.Event()
         # What was there at the start counts as old: the lane opens when the views have caught up once.
         self._commits: deque[tuple[int, float]] = deque([(head_position, float("-inf"))])
 
@@ -50,13 +51,16 @@ class BulkLane:
         return self._now() - self._commits[0][1] if self._commits else 0.0
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
+    async def admitted(self, event_count: int) -> AsyncIterator[None]:
         """Hold a place in the lane until the append is committed. Raises LedgerError (BULK_LANE_CLOSED)."""
         try:
             async with asyncio.timeout(self._wait_seconds):
                 async with self._turn:
+                    while self._in_flight_events and self._in_flight_events + event_count > IN_FLIGHT_EVENTS_MAX:
+                        self._left.clear()
+                        await self._left.wait()
                     await self._open()
-                    await self._in_flight.acquire()
+                    self._in_flight_events += event_count
         except TimeoutError:
             raise LedgerError(
                 BULK_LANE_CLOSED,
@@ -67,7 +71,8 @@ class BulkLane:
         try:
             yield
         finally:
-            self._in_flight.release()
+            self._in_flight_events -= event_count
+            self._left.set()
 
     async def _open(self) -> None:
         while self.lag_seconds >= LAG_SECONDS_MAX:

@@ -192,7 +192,7 @@ def test_together_all_events_of_a_file_are_recorded_or_none(tellonce: Tellonce, 
     done = tellonce("append", str(file), "--together")
 
     assert done.code == 1
-    assert "Nothing was recorded." in done.out
+    assert done.out == ""
 
 
 def test_events_may_come_from_standard_input(shared_server: Server) -> None:
@@ -241,7 +241,7 @@ def test_the_history_tells_what_happened_newest_first(tellonce: Tellonce, story:
     assert sorted(places) == places
     assert "“Où est mon colis ?”" in done.out
     assert "missing keys door_code" in done.out
-    assert "known at position" in done.out
+    assert "rows · position" in done.out
 
 
 def test_the_history_in_json_is_one_message_and_the_same_for_the_same_question(tellonce: Tellonce, story: Story) -> None:
@@ -258,7 +258,7 @@ def test_the_history_is_searched_without_regard_to_accents(tellonce: Tellonce, s
     done = tellonce("history", story.email, "--search", "OU colis")
 
     assert "contact received" in done.out
-    assert "1 rows" in done.out
+    assert "1 row ·" in done.out
 
 
 def test_the_history_may_be_filtered(tellonce: Tellonce, story: Story) -> None:
@@ -304,7 +304,7 @@ def test_nobody_has_an_empty_card(tellonce: Tellonce) -> None:
 def test_a_returned_handoff_is_pending_in_the_hands_of_its_sender(tellonce: Tellonce, story: Story) -> None:
     done = tellonce("handoffs", "--state", "pending", "--department", "support", "--request", f"r-{story.key}")
 
-    assert re.search(rf"h-{story.key}\s+r-{story.key}\s+returned\s+support → shipping\s+support", done.out)
+    assert re.search(rf"h-{story.key}\s+r-{story.key}\s+returned\s+support\s+support\s+\d+s .*\n\s+→ shipping", done.out)
     assert "missing: door_code" in done.out
 
 
@@ -366,8 +366,8 @@ def test_contacts_are_listed_and_counted(tellonce: Tellonce, story: Story) -> No
 def test_a_list_says_when_there_are_more_rows(tellonce: Tellonce, story: Story) -> None:
     done = tellonce("history", story.email, "--limit", "2")
 
-    assert "2 shown, and there are more: --all shows them" in done.out
-    assert "there are more" not in tellonce("history", story.email, "--all").out
+    assert "2 rows, more with --all" in done.out
+    assert "more with" not in tellonce("history", story.email, "--all").out
 
 
 # Following

@@ -100,7 +100,7 @@ def test_help_says_what_there_is_with_examples() -> None:
 
     assert (0, 0) == (overview.returncode, serve.returncode)
     assert "serve" in overview.stdout
-    for word in ("--data", "--listen", "--reflection", "--home-zone", "--default-region", "python -m ledger serve"):
+    for word in ("--data", "--listen", "--reflection", "--home-zone", "--default-region", "tellonce serve"):
         assert word in serve.stdout
 
 

@@ -228,7 +228,10 @@ def _print(response: AppendResponse, json: bool) -> None:
             for one in result.appended:
                 remarks = [text for text, is_set in _remarks(one) if is_set]
                 made.add_row(f"{one.position:,}", one.stream, str(one.revision), one.event_id, Text(", ".join(remarks), "yellow"))
-        print_table(made, "Nothing was recorded.")
+        if made.row_count or not refused:
+            print_table(made, "There was nothing to record.")
+    if refused == len(response.results) == 1:
+        raise typer.Exit(REFUSED)
     if refused:
         raise CommandError(f"{refused} of {len(response.results)} refused: see above. What was recorded stays recorded.", REFUSED)
 

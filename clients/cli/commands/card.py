@@ -16,7 +16,7 @@ from clients.cli.commands.handoffs import handoff_table
 from clients.cli.commands.promises import promise_table
 from clients.cli.commands.requests import request_table
 from clients.cli.connection import connect
-from clients.cli.output import NUMBER, SHORT, console, print_json, print_read_at, table
+from clients.cli.output import NUMBER, SHORT, WIDE, console, print_json, print_read_at, table
 from clients.cli.times import show_time
 from clients.cli.words import identifier_text, plain
 from ledger.api.v1.history_service_pb2 import Customer, KnownFact
@@ -87,7 +87,7 @@ def _head(row: Customer, utc: bool) -> Text:
 
 def fact_table(rows: Iterable[KnownFact], utc: bool) -> Table:
     """Return what the customer has told already."""
-    made = table("fact", ("value", {"ratio": 1}), ("told", SHORT), ("times", NUMBER), ("confirmed", SHORT), ("for", SHORT))
+    made = table("fact", ("value", WIDE), ("told", SHORT), ("times", NUMBER), ("confirmed", SHORT), ("for", SHORT))
     for row in rows:
         made.add_row(
             row.fact.key.replace("_", " "),

@@ -11,7 +11,7 @@ from rich.table import Table
 from clients.cli import options
 from clients.cli.connection import connect
 from clients.cli.listing import Output, choices, enum_words, groups, numbers, show_counts, show_rows, split
-from clients.cli.output import NUMBER, SHORT, table
+from clients.cli.output import NUMBER, SHORT, WIDE, table
 from clients.cli.times import show_seconds, show_time
 from clients.cli.words import plain, word
 from clients.python import AsOf, Client
@@ -97,27 +97,23 @@ def contact_table(rows: Iterable[Contact], utc: bool) -> Table:
     made = table(
         ("when", SHORT),
         ("contact", SHORT),
-        "channel",
-        "way",
-        "state",
-        "reason",
-        "department",
+        ("channel", SHORT),
+        ("state", SHORT),
+        ("department", SHORT),
         ("answered in", NUMBER),
-        ("about", {"ratio": 1}),
+        ("about", WIDE),
     )
     for row in rows:
-        answered = ""
+        answered = "-"
         if row.HasField("answered_time"):
             answered = show_seconds(max(row.answered_time.ToNanoseconds() - row.opened_time.ToNanoseconds(), 0) // 10**9)
         made.add_row(
             show_time(row.opened_time, utc=utc, seconds=False),
             row.contact_id,
             row.channel.replace("_", " "),
-            "out" if row.outbound else "in",
-            word(STATES, row.state),
-            row.reason.replace("_", " ") or "-",
+            "made by us" if row.outbound else word(STATES, row.state),
             row.department or "-",
             answered,
-            plain(row.summary),
+            ": ".join(filter(None, (row.reason.replace("_", " "), plain(row.summary)))),
         )
     return made

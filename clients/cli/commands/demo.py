@@ -28,6 +28,7 @@ from clients.cli.failure import UNAVAILABLE, CommandError
 from clients.cli.listing import Output, show_rows
 from clients.cli.output import console, print_read_at, remark
 from clients.cli.server_command import server_command
+from clients.cli.words import identifier_text
 from clients.python import Client
 from ledger.api.v1.handoff_service_pb2 import Handoff
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_BROKEN
@@ -58,9 +59,9 @@ def _show(client: Client, utc: bool) -> None:
     pending = client.handoffs(pending=True, page_size=500)
     who = _somebody(client, list(pending))
     if who:
-        _title("A customer's history, over all channels and departments", "tellonce history CUSTOMER")
+        _title("A customer's history, over all channels and departments", f"tellonce history {who}")
         show_rows(client.history(who, page_size=output.page_size), "entries", history_table, "Nothing.", output)
-        _title("The customer's card: what to know before the first word", "tellonce card CUSTOMER")
+        _title("The customer's card: what to know before the first word", f"tellonce card {who}")
         card = client.card(who)
         out.print(card_text(card.result, utc))
         print_read_at(card.read_at, utc=utc)
@@ -86,7 +87,7 @@ def _somebody(client: Client, pending: list[Handoff]) -> str:
         found = client.card(subject).result
         told = found.contact_count + 3 * len(found.promises) + 3 * len(found.facts)
         if told > most:
-            best, most = found.customer_id, told
+            best, most = identifier_text(found.identifiers[0].identifier), told
     return best
 
 

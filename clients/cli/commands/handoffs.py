@@ -25,7 +25,7 @@ from clients.cli.listing import (
     show_rows,
     split,
 )
-from clients.cli.output import NUMBER, SHORT, table
+from clients.cli.output import NUMBER, SHORT, WIDE, table
 from clients.cli.times import show_seconds, show_time
 from clients.cli.words import word
 from ledger.api.v1.handoff_service_pb2 import (
@@ -116,22 +116,20 @@ def handoff_table(rows: Iterable[Handoff], utc: bool) -> Table:
     made = table(
         ("handoff", SHORT),
         ("request", SHORT),
-        "state",
-        "from → to",
-        "in the hands of",
+        ("state", SHORT),
+        ("from → to", SHORT),
+        ("in the hands of", SHORT),
         ("there for", NUMBER),
-        ("offered", SHORT),
-        ("remarks", {"ratio": 1}),
+        ("remarks", WIDE),
     )
     for row in rows:
         made.add_row(
             row.handoff_id,
             row.request_id,
             state_text(row),
-            f"{row.from_department} → {row.to_department}",
+            f"{row.from_department}\n→ {row.to_department}",
             row.hands or "-",
             show_seconds(row.hands_age_seconds) if row.hands else "-",
-            show_time(row.offered_time, utc=utc, seconds=False),
             ", ".join(_remarks(row)),
         )
     return made

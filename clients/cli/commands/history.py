@@ -14,7 +14,7 @@ from clients.cli.commands.contacts import list_contacts
 from clients.cli.connection import connect
 from clients.cli.customers import FORMS as CUSTOMER_FORMS
 from clients.cli.listing import FOLLOW_PATIENCE_SECONDS, Output, follow, show_rows, split
-from clients.cli.output import SHORT, table
+from clients.cli.output import SHORT, WIDE, table
 from clients.cli.times import show_time
 from clients.cli.words import event_text, topic_words
 from ledger.api.v1.history_service_pb2 import HistoryEntry, WatchHistoryResponse
@@ -84,7 +84,7 @@ def history(
 
 def history_table(rows: Iterable[HistoryEntry], utc: bool) -> Table:
     """Return events as a table."""
-    made = table(("when", SHORT), "channel", "department", "about", ("what happened", {"ratio": 1}))
+    made = table(("when", SHORT), ("channel", SHORT), ("department", SHORT), ("about", SHORT), ("what happened", WIDE))
     for row in rows:
         event = row.event
         made.add_row(

@@ -131,7 +131,7 @@ def _reporter(progress: Progress) -> ProgressCallback:
 def print_summary(summary: Summary) -> None:
     """Print how an import ended."""
     tally = summary.tally
-    made = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    made = Table(box=box.SIMPLE, show_edge=False, show_header=False, pad_edge=False)
     made.add_column(style="bold", no_wrap=True)
     made.add_column(justify="right")
     rows = [

@@ -25,7 +25,7 @@ from clients.cli.listing import (
     show_rows,
     split,
 )
-from clients.cli.output import SHORT, table
+from clients.cli.output import SHORT, WIDE, table
 from clients.cli.times import show_time
 from clients.cli.words import plain, word
 from ledger.api.v1.promise_service_pb2 import (
@@ -125,11 +125,11 @@ def promise_table(rows: Iterable[Promise], utc: bool) -> Table:
     made = table(
         ("promise", SHORT),
         "kind",
-        "state",
+        ("state", SHORT),
         ("due", SHORT),
-        "owner",
+        ("owner", SHORT),
         ("request", SHORT),
-        ("what", {"ratio": 1}),
+        ("what", WIDE),
         "remarks",
     )
     for row in rows:

@@ -28,6 +28,7 @@ from ledger.api.v1.event_pb2 import RecordedEvent
 
 LATE_SECONDS: Final = 1
 """A delay between occurring and recording is shown from so many seconds on."""
+INDENT: Final = (0, 0, 0, 10)
 EXAMPLES: Final = (
     "tellonce replay --from 1",
     "tellonce replay --customer email:a@example.org --step",
@@ -156,7 +157,7 @@ def _print(event: RecordedEvent, utc: bool) -> None:
     times = f"occurred {show_time(envelope.occur_time, utc=utc)} · recorded {show_time(event.record_time, utc=utc)}"
     if delay >= LATE_SECONDS:
         times += f", {show_seconds(delay)} later"
-    by = " ".join(part for part in (envelope.department, envelope.actor, envelope.channel) if part)
+    by = ", ".join(part for part in (envelope.department, envelope.actor, envelope.channel) if part)
     marks = [name for name, is_set in _marks(event) if is_set]
     head = Text.assemble(
         (f"{event.position:>8,}  ", "dim"), (topic_words(event.topic), "bold"), f"  {event.stream} @{event.revision}"
@@ -164,10 +165,10 @@ def _print(event: RecordedEvent, utc: bool) -> None:
     if marks:
         head.append(f"  ({', '.join(marks)})", style="yellow")
     console().print(head)
-    console().print(Padding(Text(f"{times}{' · ' + by if by else ''}", style="dim"), (0, 0, 0, 10)))
+    console().print(Padding(Text(f"{times}{' · ' + by if by else ''}", style="dim"), INDENT, expand=False))
     said = event_text(event, utc=utc)
     if said:
-        console().print(Padding(Text(said), (0, 0, 0, 10)))
+        console().print(Padding(Text(said), INDENT, expand=False))
 
 
 def _marks(event: RecordedEvent) -> Iterator[tuple[str, bool]]:

@@ -13,8 +13,8 @@ from clients.cli import options
 from clients.cli.connection import connect
 from clients.cli.details import detail_table
 from clients.cli.listing import Output, choices, enum_words, groups, numbers, show_counts, show_one, show_rows, split
-from clients.cli.output import NUMBER, SHORT, table
-from clients.cli.times import show_seconds, show_time
+from clients.cli.output import NUMBER, SHORT, WIDE, table
+from clients.cli.times import show_seconds
 from clients.cli.words import plain, word
 from ledger.api.v1.request_pb2 import WaitingFor
 from ledger.api.v1.request_service_pb2 import (
@@ -92,12 +92,11 @@ def request_table(rows: Iterable[Request], utc: bool) -> Table:
     made = table(
         ("request", SHORT),
         "state",
-        "owner",
+        ("owner", SHORT),
         "reason",
-        "priority",
-        ("opened", SHORT),
+        ("priority", SHORT),
         ("age", NUMBER),
-        ("wish", {"ratio": 1}),
+        ("wish", WIDE),
         "remarks",
     )
     for row in rows:
@@ -107,7 +106,6 @@ def request_table(rows: Iterable[Request], utc: bool) -> Table:
             row.owner_department or Text("nobody", style="red"),
             row.reason.replace("_", " ") or "-",
             row.priority or "-",
-            show_time(row.opened_time, utc=utc, seconds=False),
             show_seconds(row.age_seconds),
             plain(row.wish),
             ", ".join(_remarks(row)),

@@ -15,7 +15,7 @@ from clients.cli.commands.contacts import GROUPS as CONTACT_GROUPS
 from clients.cli.commands.contacts import count_contacts
 from clients.cli.connection import connect
 from clients.cli.listing import Output, enum_words, numbers, show_rows
-from clients.cli.output import NUMBER, SHORT, console, print_json, print_read_at, table
+from clients.cli.output import NUMBER, SHORT, WIDE, console, print_json, print_read_at, table
 from clients.cli.times import show_seconds, show_time
 from clients.cli.words import topic_words, word, words
 from clients.python import AsOf, Client
@@ -88,7 +88,7 @@ def _show_status(client: Client, output: Output) -> None:
 
 def status_table(row: GetStatusResponse, utc: bool) -> Table:
     """Return how the ledger is doing."""
-    made = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    made = Table(box=box.SIMPLE, show_edge=False, show_header=False, pad_edge=False)
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
     made.add_row("ledger", f"{row.ledger_id}, incarnation {row.incarnation}")
@@ -135,7 +135,7 @@ def _show_quality(client: Client, kind: str | None, asked: AsOf | None, output: 
 
 def finding_table(rows: Iterable[Finding], utc: bool) -> Table:
     """Return events that do not fit."""
-    made = table(("position", NUMBER), "finding", "event", ("of", {"ratio": 1}))
+    made = table(("position", NUMBER), "finding", "event", ("of", WIDE))
     for row in rows:
         made.add_row(f"{row.position:,}", word(KINDS, row.kind), topic_words(row.topic), row.entity)
     return made
@@ -143,10 +143,10 @@ def finding_table(rows: Iterable[Finding], utc: bool) -> Table:
 
 def duplicate_table(rows: Iterable[DuplicateCandidate], utc: bool) -> Table:
     """Return links that join nobody."""
-    made = table(("position", NUMBER), "why", ("left", SHORT), ("right", SHORT), ("link", SHORT))
+    made = table(("position", NUMBER), "why not", ("customers", SHORT), ("link", SHORT))
     for row in rows:
         why = word(LinkIneffective.DESCRIPTOR, row.why)
-        made.add_row(f"{row.position:,}", why, row.left_subject, row.right_subject, row.link_event_id)
+        made.add_row(f"{row.position:,}", why, f"{row.left_subject}\n{row.right_subject}", row.link_event_id)
     return made
 
 

@@ -77,7 +77,7 @@ class LogServicer(LedgerServiceServicer):
                 event_count_max=APPEND_EVENTS_MAX,
             )
         if request.lane == BULK:
-            async with self._lane.admitted():
+            async with self._lane.admitted(event_count):
                 results = await self._append(request, event_count, context)
         else:
             results = await self._append(request, event_count, context)

@@ -14,7 +14,7 @@ from ledger.api.v1.promise_service_pb2 import PromiseState
     ("enum", "name", "expected"),
     [
         (PromiseState.DESCRIPTOR, "PROMISE_STATE_KEPT_LATE", "kept late"),
-        (AbandonStage.DESCRIPTOR, "ABANDONED_IN_IVR", "abandoned in ivr"),
+        (AbandonStage.DESCRIPTOR, "ABANDONED_IN_IVR", "in ivr"),
         (ActorKind.DESCRIPTOR, "BOT", "bot"),
         (PromiseState.DESCRIPTOR, "PROMISE_STATE_UNSPECIFIED", ""),
     ],

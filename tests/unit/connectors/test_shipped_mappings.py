@@ -1,4 +1,4 @@
-"""The shipped mappings and their data, without a server: counted independently of the importer, and folded by the ledger's own rules.
+"""The shipped mappings and their data, without a server: counted independently of the importer, folded by the ledger's own rules.
 
 The same figures, asked of a real server, stand in tests/end_to_end/test_import_data.py.
 """

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.api.v1.errors_pb2 import BULK_LANE_CLOSED
 from ledger.errors import LedgerError
-from ledger.server.lane import IN_FLIGHT_MAX, LAG_SECONDS_MAX, BulkLane
+from ledger.server.lane import IN_FLIGHT_EVENTS_MAX, LAG_SECONDS_MAX, BulkLane
 from ledger.server.waiting import Waiting
 
 
@@ -25,7 +25,7 @@ class World:
 
 async def admit(world: World) -> bool:
     try:
-        async with world.lane.admitted():
+        async with world.lane.admitted(1):
             return True
     except LedgerError as error:
         refused_with_delay = error.reason == BULK_LANE_CLOSED and error.retry_after_seconds is not None
@@ -83,33 +83,45 @@ def test_who_waits_is_admitted_as_soon_as_the_views_come() -> None:
     assert asyncio.run(run())
 
 
-def test_only_a_few_are_under_way_at_once_since_their_lag_is_not_seen_yet() -> None:
+def in_flight_together(*event_counts: int) -> list[bool]:
+    """Append at once, none committed before all have been admitted or refused; tell which were admitted."""
+
     async def run() -> list[bool]:
         world = World(views=9, head=9)
         commits = asyncio.Event()
 
-        async def append() -> bool:
+        async def append(event_count: int) -> bool:
             try:
-                async with world.lane.admitted():
+                async with world.lane.admitted(event_count):
                     await commits.wait()
                     return True
             except LedgerError:
                 return False
 
-        tasks = [asyncio.create_task(append()) for _ in range(IN_FLIGHT_MAX + 1)]
+        tasks = [asyncio.create_task(append(event_count)) for event_count in event_counts]
         await asyncio.sleep(0.05)
         commits.set()
         return await asyncio.gather(*tasks)
 
-    assert asyncio.run(run()) == [True] * IN_FLIGHT_MAX + [False]
+    return asyncio.run(run())
+
+
+def test_only_so_many_events_are_under_way_at_once_since_their_lag_is_not_seen_yet() -> None:
+    half = IN_FLIGHT_EVENTS_MAX // 2
+
+    assert [True, True, False] == in_flight_together(half, half, half)
+
+
+def test_an_append_of_more_events_than_that_goes_alone() -> None:
+    assert [True, False] == in_flight_together(IN_FLIGHT_EVENTS_MAX * 2, 1)
 
 
 def test_a_place_in_the_lane_is_free_again_after_a_failed_append() -> None:
     async def run() -> bool:
         world = World(views=9, head=9)
-        for _ in range(IN_FLIGHT_MAX + 1):
+        for _ in range(3):
             with pytest.raises(ValueError, match="failed"):
-                async with world.lane.admitted():
+                async with world.lane.admitted(IN_FLIGHT_EVENTS_MAX):
                     raise ValueError("failed")
         return await admit(world)
 
