@@ -107,6 +107,7 @@ def supervise(config: Config) -> None:
             f"The data directory {config.data_dir} is served already, by process {lock.holder()}: "
             "stop that one first, or give another directory with --data."
         )
+    bootstrap.wait_for_predecessor(config)
     config = bootstrap.with_free_port(config)
     try:
         Supervisor(bootstrap.parts(config)).run(lambda recovery_copy: _tell(config, recovery_copy))

@@ -223,6 +223,14 @@ def parts(config: Config) -> list[Part]:
     ]
 
 
+def wait_for_predecessor(config: Config) -> None:
+    """Wait until a server whose supervisor was killed has ended: it holds the port, and appends. Raises ConfigError."""
+    lock = FileLock(config.data.server_lock)
+    if not lock.acquire(OTHER_SERVER_SECONDS):
+        raise ConfigError(f"Process {lock.holder()} still appends to {config.data_dir}: stop it first.")
+    lock.release()
+
+
 def with_free_port(config: Config) -> Config:
     """Return the configuration with a port that can be had; any free one for port 0. Raises ConfigError."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET

@@ -136,6 +136,8 @@ class FaultServer(LedgerServiceServicer, HandoffServiceServicer):
         self.handoff_changes: list[WatchHandoffsResponse] = []
         self.handoff_pages: list[ListHandoffsResponse] = []
         self.every_append: Act | None = None
+        self.appends_at_once_max = 0
+        self._appends_at_once = 0
         self._ids: dict[str, RecordedEvent] = {}
         self._acts: dict[str, deque[Act]] = defaultdict(deque)
         self._lock = threading.Lock()
@@ -193,7 +195,14 @@ class FaultServer(LedgerServiceServicer, HandoffServiceServicer):
                 time.sleep(0)  # so that groups of calls in flight together mix
             return AppendResponse(results=results, token=LedgerToken(value=f"t-{len(self.events)}"))
 
-        return self._do("Append", request, context, proceed)
+        with self._lock:
+            self._appends_at_once += 1
+            self.appends_at_once_max = max(self.appends_at_once_max, self._appends_at_once)
+        try:
+            return self._do("Append", request, context, proceed)
+        finally:
+            with self._lock:
+                self._appends_at_once -= 1
 
     def _record(self, event: EventToAppend) -> Appended:
         event_id = event.envelope.event_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -63,256 +65,207 @@ from ledger.event import Event
 from tests.build import at, due, event, event_id_text, timestamp
 
 KINDS = {kind.message.DESCRIPTOR.full_name: kind for kind in BY_FIELD.values()}
-CONTACTS = ("c-1", "c-2")
-REQUESTS = ("r-1", "r-2")
-PROMISES = ("p-1", "p-2")
-HANDOFFS = ("h-1", "h-2")
-MINUTES = range(12)
+MINUTES = 12
+"""Everything occurs within so many minutes, so that ties are frequent."""
 
-contact_id = st.sampled_from(CONTACTS)
-request_id = st.sampled_from(REQUESTS)
-promise_id = st.sampled_from(PROMISES)
-handoff_id = st.sampled_from(HANDOFFS)
-department = st.sampled_from(("north", "south"))
-minute = st.sampled_from(MINUTES)
-positions = st.integers(1, 30)
-"""An event by its position, which may not be recorded yet, or never."""
-yes = st.booleans()
+Move = Callable[["Draws"], Any]
 
 
-def _named(position: int) -> str:
-    return event_id_text(f"at {position}")
+class Draws:
+    """Random choices for one event."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def of(self, *choices: Any) -> Any:
+        return self.random.choice(choices)
+
+    @property
+    def contact(self) -> str:
+        return self.of("c-1", "c-1", "c-2")
+
+    @property
+    def request(self) -> str:
+        return self.of("r-1", "r-1", "r-2")
+
+    @property
+    def promise(self) -> str:
+        return self.of("p-1", "p-1", "p-2")
+
+    @property
+    def handoff(self) -> dict[str, str]:
+        return {"request_id": self.of("r-1", "r-1", "r-1", "r-2"), "handoff_id": self.of("h-1", "h-1", "h-2")}
+
+    @property
+    def department(self) -> str:
+        return self.of("north", "south")
+
+    @property
+    def minute(self) -> int:
+        return at(self.random.randrange(MINUTES))
+
+    @property
+    def due(self) -> Any:
+        return due(self.minute, self.of(None, None, self.minute))
+
+    @property
+    def promises(self) -> list[str]:
+        return self.of([], ["p-1"], ["p-2", "p-1"])
 
 
-def _dues() -> st.SearchStrategy[Any]:
-    return st.builds(lambda end, start: due(at(end), None if start is None else at(start)), minute, st.none() | minute)
-
-
-contact_payloads = st.one_of(
-    st.builds(
-        lambda contact, answer_by, bots: ContactReceived(
-            contact_id=contact,
-            reason="billing",
-            bot_answers=bots,
-            response_due_time=None if answer_by is None else timestamp(at(answer_by)),
-        ),
-        contact_id,
-        st.none() | minute,
-        yes,
+CONTACT: tuple[Move, ...] = (
+    lambda d: ContactReceived(
+        contact_id=d.contact, reason="billing", bot_answers=d.of(True, False), response_due_time=d.of(None, timestamp(d.minute))
     ),
-    st.builds(
-        lambda contact, replied, reached: ContactMade(contact_id=contact, in_reply_to=replied, reached=reached),
-        contact_id,
-        contact_id | st.just(""),
-        st.sampled_from((1, 2, 3)),
-    ),
-    st.builds(lambda contact, by: ContactAnswered(contact_id=contact, answered_by=by), contact_id, st.sampled_from((1, 2, 3))),
-    st.builds(lambda contact: ContactQueued(contact_id=contact, queue="first"), contact_id),
-    st.builds(lambda contact: ContactAbandoned(contact_id=contact), contact_id),
-    st.builds(
-        lambda contact, disposition: ContactEnded(contact_id=contact, disposition=disposition, reason="unknown"),
-        contact_id,
-        st.sampled_from(("done", "spam")),
-    ),
-    st.builds(lambda contact: ContactWrappedUp(contact_id=contact), contact_id),
-    st.builds(lambda contact: NoteAdded(contact_id=contact), contact_id),
-    st.builds(
-        lambda contact, setter: PromiseBroken(promise_id=f"response-{contact}", contact_id=contact, set_by_event_id=_named(setter)),
-        contact_id,
-        positions,
-    ),
+    lambda d: ContactMade(contact_id=d.contact, in_reply_to=d.of("", "c-1", "c-2"), reached=d.of(1, 1, 2)),
+    lambda d: ContactAnswered(contact_id=d.contact, answered_by=d.of(1, 2, 3)),
+    lambda d: ContactQueued(contact_id=d.contact, queue=d.of("first", "second")),
+    lambda d: ContactAbandoned(contact_id=d.contact),
+    lambda d: ContactEnded(contact_id=d.contact, disposition=d.of("done", "spam"), reason="unknown"),
+    lambda d: ContactWrappedUp(contact_id=d.contact),
+    lambda d: NoteAdded(contact_id=d.contact),
+    lambda d: _target_broken(d.contact),
 )
-request_payloads = st.one_of(
-    st.builds(
-        lambda request, owner: RequestOpened(request_id=request, owner_department=owner, contact_id="c-1"),
-        request_id,
-        department | st.just(""),
-    ),
-    st.builds(lambda request: RequestClassified(request_id=request, priority="high"), request_id),
-    st.builds(lambda request, owner: RequestAssigned(request_id=request, department=owner, assignee="ann"), request_id, department),
-    st.builds(lambda request: RequestEscalated(request_id=request, kind=1), request_id),
-    st.builds(lambda request, contact: ContactLinked(request_id=request, contact_id=contact), request_id, contact_id),
-    st.builds(lambda request: RequestWaiting(request_id=request, waiting_for=1), request_id),
-    st.builds(lambda request: RequestResumed(request_id=request), request_id),
-    st.builds(
-        lambda request, promise: CustomerInformed(request_id=request, promise_id=promise, next_step="wait"),
-        request_id,
-        promise_id | st.just(""),
-    ),
-    st.builds(lambda request: RequestResolved(request_id=request, resolution=1), request_id),
-    st.builds(lambda request: RequestConfirmed(request_id=request), request_id),
-    st.builds(lambda request: RequestReopened(request_id=request), request_id),
-    st.builds(lambda request: RequestWithdrawn(request_id=request), request_id),
-    st.builds(lambda request: RequestRefused(request_id=request, rule="no"), request_id),
-    st.builds(lambda request: RequestMerged(request_id=request, into_request_id="r-9"), request_id),
-    st.builds(lambda request: RequestClosed(request_id=request, outcome=1), request_id),
+REQUEST: tuple[Move, ...] = (
+    lambda d: RequestOpened(request_id=d.request, owner_department=d.of("", "north"), contact_id="c-1"),
+    lambda d: RequestClassified(request_id=d.request, priority=d.of("high", "low")),
+    lambda d: RequestAssigned(request_id=d.request, department=d.department, assignee="ann"),
+    lambda d: RequestEscalated(request_id=d.request, kind=1),
+    lambda d: ContactLinked(request_id=d.request, contact_id=d.contact),
+    lambda d: RequestWaiting(request_id=d.request, waiting_for=d.of(1, 2)),
+    lambda d: RequestResumed(request_id=d.request),
+    lambda d: CustomerInformed(request_id=d.request, promise_id=d.of("", d.promise), next_step="wait"),
+    lambda d: RequestResolved(request_id=d.request, resolution=1),
+    lambda d: RequestConfirmed(request_id=d.request),
+    lambda d: RequestReopened(request_id=d.request),
+    lambda d: RequestWithdrawn(request_id=d.request),
+    lambda d: RequestRefused(request_id=d.request, rule="no"),
+    lambda d: RequestMerged(request_id=d.request, into_request_id="r-9"),
+    lambda d: RequestClosed(request_id=d.request, outcome=1),
 )
-handoff_payloads = st.one_of(
-    st.builds(
-        lambda request, handoff, ownership, accept, complete: HandoffOffered(
-            request_id=request,
-            handoff_id=handoff,
+HANDOFF: tuple[Move, ...] = (
+    *[
+        lambda d: HandoffOffered(
+            **d.handoff,
             from_department="north",
             to_department="south",
-            ownership=ownership,
-            promise_ids=["p-1"],
-            accept_by=timestamp(at(accept)),
-            complete_by=timestamp(at(complete)),
-        ),
-        request_id,
-        handoff_id,
-        st.sampled_from((1, 2)),
-        minute,
-        minute,
-    ),
-    st.builds(
-        lambda request, handoff, promises: HandoffAccepted(
-            request_id=request, handoff_id=handoff, to_department="south", moves=bool(promises), promise_ids=promises
-        ),
-        request_id,
-        handoff_id,
-        st.lists(promise_id, unique=True),
-    ),
-    st.builds(lambda request, handoff: HandoffRejected(request_id=request, handoff_id=handoff), request_id, handoff_id),
-    st.builds(
-        lambda request, handoff, promises: HandoffReturned(
-            request_id=request, handoff_id=handoff, missing_keys=["size"], to_department="north", promise_ids=promises
-        ),
-        request_id,
-        handoff_id,
-        st.lists(promise_id, unique=True),
-    ),
-    st.builds(lambda request, handoff: HandoffSupplied(request_id=request, handoff_id=handoff), request_id, handoff_id),
-    st.builds(lambda request, handoff: HandoffWithdrawn(request_id=request, handoff_id=handoff), request_id, handoff_id),
-    st.builds(lambda request, handoff: HandoffCompleted(request_id=request, handoff_id=handoff, outcome=1), request_id, handoff_id),
-    st.builds(lambda request, handoff: HandoffRated(request_id=request, handoff_id=handoff, usable=True), request_id, handoff_id),
-    st.builds(
-        lambda request, handoff, setter: HandoffExpired(request_id=request, handoff_id=handoff, set_by_event_id=_named(setter)),
-        request_id,
-        handoff_id,
-        positions,
-    ),
-    st.builds(
-        lambda request, handoff, setter: HandoffOverdue(request_id=request, handoff_id=handoff, set_by_event_id=_named(setter)),
-        request_id,
-        handoff_id,
-        positions,
-    ),
-)
-promise_payloads = st.one_of(
-    st.builds(
-        lambda promise, said, replaced, kind: PromiseMade(
-            promise_id=promise, kind=kind, due=said, contact_id="c-1", owner_department="north", replaces_promise_id=replaced
-        ),
-        promise_id,
-        st.just(due(None)) | _dues(),
-        promise_id | st.just(""),
-        st.sampled_from(("delivery", "call_back")),
-    ),
-    st.builds(lambda promise, said: PromiseDated(promise_id=promise, due=said), promise_id, _dues()),
-    st.builds(lambda promise, owner: PromiseReassigned(promise_id=promise, owner_department=owner), promise_id, department),
-    st.builds(lambda promise, partial: PromiseKept(promise_id=promise, partial=partial), promise_id, st.just(False) | yes),
-    st.builds(
-        lambda promise, said, agreed: PromiseRenegotiated(
-            promise_id=promise, due=said, customer_agreed=agreed, customer_told=not agreed, contact_id="c-2"
-        ),
-        promise_id,
-        _dues(),
-        yes,
-    ),
-    st.builds(lambda promise: PromiseReleased(promise_id=promise), promise_id),
-    st.builds(lambda promise: PromiseWithdrawn(promise_id=promise), promise_id),
-    st.builds(lambda promise, kept: PromiseDisputed(promise_id=promise, kept_event_id=_named(kept)), promise_id, positions),
-    st.builds(lambda promise, setter: PromiseBroken(promise_id=promise, set_by_event_id=_named(setter)), promise_id, positions),
-)
-confirmations = st.builds(
-    lambda stream, confirmed: EventConfirmed(stream=stream, confirmed_event_id=_named(confirmed)),
-    st.sampled_from(
-        (
-            *(f"contact-{one}" for one in CONTACTS),
-            *(f"request-{one}" for one in REQUESTS),
-            *(f"promise-{one}" for one in PROMISES),
+            ownership=d.of(1, 2, 2),
+            promise_ids=d.promises,
+            accept_by=timestamp(d.minute),
+            complete_by=timestamp(d.minute),
         )
+    ]
+    * 3,
+    *[lambda d: HandoffAccepted(**d.handoff, to_department="south", moves=d.of(True, False), promise_ids=d.promises)] * 2,
+    lambda d: HandoffRejected(**d.handoff),
+    lambda d: HandoffReturned(**d.handoff, missing_keys=["size"], to_department="north", promise_ids=d.promises),
+    lambda d: HandoffSupplied(**d.handoff),
+    lambda d: HandoffWithdrawn(**d.handoff),
+    lambda d: HandoffCompleted(**d.handoff, outcome=1),
+    lambda d: HandoffRated(**d.handoff, usable=True),
+    lambda d: HandoffExpired(**d.handoff),
+    lambda d: HandoffOverdue(**d.handoff),
+)
+PROMISE: tuple[Move, ...] = (
+    lambda d: PromiseMade(
+        promise_id=d.promise,
+        kind=d.of("delivery", "delivery", "call_back"),
+        due=d.of(due(None), d.due, d.due),
+        contact_id=d.of("", "c-1"),
+        owner_department="north",
+        replaces_promise_id=d.of("", "", d.promise),
     ),
-    positions,
+    lambda d: PromiseDated(promise_id=d.promise, due=d.due),
+    lambda d: PromiseReassigned(promise_id=d.promise, owner_department=d.department),
+    lambda d: PromiseKept(promise_id=d.promise, partial=d.of(False, False, True)),
+    lambda d: PromiseRenegotiated(
+        promise_id=d.promise, due=d.due, customer_agreed=d.of(True, False), customer_told=True, contact_id="c-2"
+    ),
+    lambda d: PromiseReleased(promise_id=d.promise),
+    lambda d: PromiseWithdrawn(promise_id=d.promise),
+    lambda d: PromiseDisputed(promise_id=d.promise),
+    lambda d: PromiseBroken(promise_id=d.promise),
 )
-FAMILIES = (contact_payloads, request_payloads, handoff_payloads, promise_payloads)
-OPENERS = (
-    *(ContactReceived(contact_id=one, reason="unknown", response_due_time=timestamp(at(5))) for one in CONTACTS),
-    *(RequestOpened(request_id=one, owner_department="north") for one in REQUESTS),
-    *(PromiseMade(promise_id=one, kind="delivery", due=due(at(5)), owner_department="north") for one in PROMISES),
-)
-times = st.tuples(minute, st.sampled_from((0, 0, 1_000_000)), st.sampled_from((EXACT, EXACT, EXACT, MINUTE, DAY)))
+CONFIRMED: tuple[Move, ...] = (lambda d: EventConfirmed(stream=d.of(f"contact-{d.contact}", f"promise-{d.promise}")),)
+FAMILIES = (CONTACT, REQUEST, (*REQUEST[:1], *HANDOFF), PROMISE)
+
+
+def _target_broken(contact_id: str) -> PromiseBroken:
+    return PromiseBroken(promise_id=f"response-{contact_id}", contact_id=contact_id)
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Event]:
-    """Events of a few entities, recorded in any order of time or in order, some held back, some exempt, openers early or late."""
-    families = draw(st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=4, unique_by=id))
-    moves = st.one_of(*families, confirmations)
-    payloads = draw(st.lists(st.sampled_from(OPENERS), max_size=4)) + draw(st.lists(moves, min_size=1, max_size=26))
-    told = [draw(times) for _ in payloads]
-    if draw(yes):
-        told.sort()
+    """Events of a few entities, recorded in any order of time or nearly in order, some held back, some exempt, openers anywhere."""
+    families = draw(st.lists(st.sampled_from(range(len(FAMILIES))), min_size=1, max_size=4, unique=True))
+    moves = [FAMILIES[number] for number in families]
+    sorted_by_time = draw(st.sampled_from((True, True, False)))
+    size = draw(st.integers(8, 40))
+    seeds = draw(st.lists(st.integers(0, 2**32), min_size=size, max_size=size))
+    minutes = [random.Random(seed).randrange(MINUTES) for seed in seeds]
+    if sorted_by_time:
+        minutes.sort()
     made: list[Event] = []
-    for position, (payload, (minutes, more, precision)) in enumerate(zip(payloads, told, strict=True), 1):
-        payload, occur = draw(_pointing(payload, made)), at(minutes) + more
-        if isinstance(payload, PromiseBroken) and draw(st.booleans()):
-            # The clock's events occur at the due, or they never apply.
-            occur, precision = _due_set_by(payload, made, occur), EXACT
-        made.append(
-            event(
-                payload,
-                position=position,
-                name=f"at {position}",
-                occur=occur,
-                record=at(20) + position,
-                precision=precision,
-                revision=1 + sum(one.stream == _stream_of(payload) for one in made),
-                department="north",
-                channel=draw(st.sampled_from(("phone", "email"))),
-                subject=bytes([draw(st.sampled_from((1, 2)))] * 16),
-                held_back=draw(st.integers(0, 9)) == 0,
-                record_late=draw(yes),
-            )
-        )
+    for minute, seed in zip(minutes, seeds, strict=True):
+        draws = Draws(seed)
+        # Each entity is opened early more often than not: little applies before.
+        of_family = draws.of(*moves)
+        payload = draws.of(*of_family, *of_family[:1] * (4 if len(made) < 6 else 0), *CONFIRMED)(draws)
+        made.append(_recorded(payload, draws, minute if draws.of(True, True, True, False) else draws.of(*range(MINUTES)), made))
     return made
 
 
-@st.composite
-def _pointing(draw: st.DrawFn, payload: Any, made: list[Event]) -> Any:
-    """Let a payload that names another event name one that it can be about, if there is any, most of the time."""
-    stream = _stream_of(payload)
-    about: list[Event] = []
-    field = next((one for one in ("set_by_event_id", "kept_event_id", "confirmed_event_id") if hasattr(payload, one)), "")
+def _recorded(payload: Any, draws: Draws, minute: int, made: list[Event]) -> Event:
+    occur = at(minute) + draws.of(0, 0, 1_000_000)
+    precision = draws.of(EXACT, EXACT, EXACT, EXACT, MINUTE, DAY)
+    named = _name_another(payload, draws, made)
+    if isinstance(payload, PromiseBroken) and named is not None and draws.of(True, True, False):
+        # The clock's events occur at the due, or they never apply.
+        said = getattr(named.payload, "response_due_time", None) or getattr(getattr(named.payload, "due", None), "due_time", None)
+        occur, precision = said.seconds * 1_000_000 if said else occur, EXACT
+    stream = KINDS[payload.DESCRIPTOR.full_name].stream_of(payload, "")
+    return event(
+        payload,
+        position=len(made) + 1,
+        name=f"at {len(made) + 1}",
+        occur=occur,
+        record=at(20) + len(made),
+        precision=precision,
+        revision=1 + sum(one.stream == stream for one in made),
+        department=draws.department,
+        channel=draws.of("phone", "email"),
+        subject=bytes([draws.of(1, 2)] * 16),
+        held_back=draws.of(*[False] * 9, True),
+        record_late=draws.of(True, False),
+    )
+
+
+def _name_another(payload: Any, draws: Draws, made: list[Event]) -> Event | None:
+    """Let a payload that names another event name one that it can be about, or any; return it if it is recorded."""
+    field = next((one for one in ("set_by_event_id", "kept_event_id", "confirmed_event_id") if hasattr(payload, one)), None)
+    if field is None:
+        return None
     if field == "confirmed_event_id":
         about = [one for one in made if one.header.held_back]
     elif field == "kept_event_id":
-        about = [one for one in made if one.topic == "promise-kept" and one.stream == stream]
-    elif field:
-        about = [one for one in made if one.stream in (stream, f"contact-{getattr(payload, 'contact_id', '')}")]
-    if not about or draw(st.integers(0, 3)) == 0:
-        return payload
-    named = draw(st.sampled_from(about))
-    pointing = type(payload)()
-    pointing.CopyFrom(payload)
-    setattr(pointing, field, _named(named.position))
-    if field == "confirmed_event_id":
-        pointing.stream = named.stream
-    return pointing
+        about = [one for one in made if one.topic == "promise-kept" and one.payload.promise_id == payload.promise_id]
+    else:
+        stream = KINDS[payload.DESCRIPTOR.full_name].stream_of(payload, "").replace("promise-response-", "contact-")
+        setting = ("contact-received", "promise-made", "promise-dated", "promise-renegotiated", "handoff-offered")
+        about = [one for one in made if one.stream == stream and one.topic in setting]
+    named = draws.of(*about) if about else None
+    # Sometimes one that is recorded later, or never.
+    position = named.position if named is not None else draws.random.randrange(1, 40)
+    setattr(payload, field, event_id_text(f"at {position}"))
+    if named is not None and field == "confirmed_event_id":
+        payload.stream = named.stream
+    return named
 
 
-def _due_set_by(payload: PromiseBroken, made: list[Event], otherwise: int) -> int:
-    for one in made:
-        if _named(one.position) == payload.set_by_event_id:
-            said = getattr(one.payload, "response_due_time", None) or getattr(getattr(one.payload, "due", None), "due_time", None)
-            return otherwise if said is None else said.seconds * 1_000_000
-    return otherwise
+def instants_of(history: list[Event]) -> st.SearchStrategy[int | None]:
+    """Return instants at which a history may be asked: none, at and beside its events."""
+    orders = sorted({one.order for one in history})
+    return st.none() | st.builds(lambda order, more: order + more, st.sampled_from(orders), st.sampled_from((-1, 0, 1, 30_000_000)))
 
 
-def _stream_of(payload: Any) -> str:
-    return KINDS[payload.DESCRIPTOR.full_name].stream_of(payload, "")
-
-
-instants = st.none() | st.builds(lambda minutes, more: at(minutes) + more, st.integers(-1, 14), st.sampled_from((0, 1, 59_999_999)))
-splits = st.lists(st.integers(1, 29), unique=True).map(sorted)
+splits = st.lists(st.integers(1, 39), unique=True).map(sorted)

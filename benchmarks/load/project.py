@@ -24,6 +24,7 @@ from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault
+from ledger.server.part import collect_seldom
 from ledger.store.sqlite import open_reader
 from projections.projector import open_views, rebuild
 from projections.search import SearchIndex
@@ -38,6 +39,7 @@ def project(what: str, data: Path, views: Path) -> dict[str, Any]:
     ledger_id = uuid.UUID(read_event(1, log.read(0, 1)[0].header).payload.ledger_id).bytes
     content = ContentReader(Vault(data / VAULT_FILE, load(data / MASTER_KEY_FILE), read_only=True), ledger_id)
     folder = ViewsFolder(views)
+    collect_seldom()
     begin = time.perf_counter()
     if what == "rebuild":
         projector = rebuild(folder, log, ledger_id, content, lambda position, head: None)

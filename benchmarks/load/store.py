@@ -20,6 +20,7 @@ from benchmarks.workload import event_count_of, import_started, read_requests
 from ledger.api.v1.ledger_service_pb2 import AppendRequest, GroupResult
 from ledger.application import LOG_FILE, Ledger, warm_rules
 from ledger.bootstrap import SWITCH_SECONDS
+from ledger.server.part import collect_seldom
 from ledger.store.sqlite_schema import SCHEMA
 
 CALLS_IN_FLIGHT: Final = 4
@@ -34,6 +35,7 @@ def into_ledger(folder: Path, requests: Path, warm_calls: int) -> dict[str, Any]
     calls = [AppendRequest.FromString(content).groups for content in read_requests(requests, 0, 1_000_000)]
     warm_rules()
     ledger = Ledger.open(folder)
+    collect_seldom()
     ledger.append([import_started()])
     for call in calls[:warm_calls]:
         _check(ledger.append(call))

@@ -76,6 +76,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "refused": refused,
         "refusal": refusal,
         "come_again": load.refused_calls,
+        "exhausted": load.exhausted,
         "seconds": seconds,
         "latencies": [stop - start for start, stop, _ in counted],
     }

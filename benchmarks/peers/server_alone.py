@@ -10,13 +10,19 @@ from pathlib import Path
 
 from ledger.bootstrap import run_server, with_free_port
 from ledger.config import load_config
+from ledger.server.part import collect_seldom
 
 
 def main() -> None:
     """Serve until SIGTERM."""
     config = with_free_port(load_config(data_dir=Path(sys.argv[1]), listen="127.0.0.1:0", environment={}))
     config.data.prepare()
-    run_server(config, lambda said: print(f"listening on {config.address}", flush=True))
+
+    def ready(said: object) -> None:
+        collect_seldom()
+        print(f"listening on {config.address}", flush=True)
+
+    run_server(config, ready)
 
 
 if __name__ == "__main__":

@@ -28,5 +28,7 @@ def detail_table(
     for field, value in message.ListFields():
         if field.name not in hidden:
             text = (replaced or {}).get(field.name) or value_text(field, value, utc=utc)
+            if not text:
+                continue
             made.add_row(field.name.removesuffix("_seconds").replace("_", " "), text)
     return made

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from clients.connectors.mapping import ReaderOptions
-from clients.connectors.rows import BadRow, ReadError, Row, Table, identifiers
+from clients.connectors.rows import BadRow, ReadError, Row, Table, identifiers, not_encoded
 
 SHOWN_MAX: Final = 500
 
@@ -21,7 +21,10 @@ def read_csv(stream: IO[bytes], options: ReaderOptions) -> Table:
     reader = csv.reader(text, delimiter=options.delimiter, **quoting)
     names = list(options.columns)
     if options.header:
-        header = next(reader, None)
+        try:
+            header = next(reader, None)
+        except UnicodeError as error:
+            raise not_encoded(options.encoding, error) from None
         if not header:
             raise ReadError("the file is empty: it has no header")
         names = header
@@ -37,6 +40,8 @@ def _rows(reader: Any, width: int, encoding: str) -> Iterator[Row | BadRow]:
             yield BadRow(line, f"no row of this format: {error}", "")
             line = reader.line_num + 1
             continue
+        except UnicodeError as error:
+            raise not_encoded(encoding, error) from None
         if cells is None:
             return
         if cells:

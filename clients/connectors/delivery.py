@@ -19,6 +19,8 @@ Reject = Callable[[RowOutcome, str, str], None]
 """Notes a rejected row: the row, the reason, the ledger's code for it."""
 
 CHECKPOINT_SECONDS: Final = 1.0
+ROWS_WAITING_MAX: Final = 20_000
+"""Rows without events wait for nobody; while the ledger is away they must not fill the memory."""
 _CLIENT_FAULTS: Final = frozenset(("NOT_SENT", "CLIENT_FAILED", "NO_ANSWER"))
 
 CURES: Final = {
@@ -95,6 +97,8 @@ class Sending:
                 self._settle(wait=True)
                 raise _interrupted(error) from error
         self._waiting.append((outcome, future))
+        while len(self._waiting) > ROWS_WAITING_MAX:
+            self._settle_first()
         self._settle(wait=False)
 
     def close(self) -> None:
@@ -109,15 +113,18 @@ class Sending:
 
     def _settle(self, *, wait: bool) -> None:
         while self._waiting:
-            outcome, future = self._waiting[0]
+            future = self._waiting[0][1]
             if future is not None and not wait and not future.done():
                 break
-            self._settle_row(outcome, future)
-            self._waiting.popleft()
-            self._rows_done += 1
+            self._settle_first()
         if time.monotonic() >= self._next_checkpoint:
             self._settled(self._rows_done)
             self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
+
+    def _settle_first(self) -> None:
+        self._settle_row(*self._waiting[0])
+        self._waiting.popleft()
+        self._rows_done += 1
 
     def _settle_row(self, outcome: RowOutcome, future: Future[list[Appended]] | None) -> None:
         tally = self._tally

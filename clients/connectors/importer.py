@@ -16,7 +16,8 @@ from typing import Final
 from clients.connectors.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, write_checkpoint
 from clients.connectors.delivery import Delivery, DryRun, ImportInterruptedError, Sending
 from clients.connectors.event_id import derived_id, derived_run_id
-from clients.connectors.mapping import Mapping, read_mapping
+from clients.connectors.mapping import Mapping
+from clients.connectors.mapping_parser import read_mapping
 from clients.connectors.reader import read_table
 from clients.connectors.reject_file import RejectFile
 from clients.connectors.row_mapper import RowMapper

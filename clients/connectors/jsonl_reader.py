@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from clients.connectors.csv_reader import SHOWN_MAX, decoded
 from clients.connectors.mapping import ReaderOptions
-from clients.connectors.rows import BadRow, Row, Table, identifiers
+from clients.connectors.rows import BadRow, Row, Table, identifiers, not_encoded
 
 
 def read_jsonl(stream: IO[bytes], options: ReaderOptions) -> Table:
@@ -20,7 +20,7 @@ def read_jsonl(stream: IO[bytes], options: ReaderOptions) -> Table:
 
 
 def _rows(text: io.TextIOWrapper, paths: Sequence[Sequence[str]], encoding: str) -> Iterator[Row | BadRow]:
-    for line, content in enumerate(text, 1):
+    for line, content in enumerate(_lines(text, encoding), 1):
         if not content.strip():
             continue
         begin = content.strip()[:SHOWN_MAX].encode("utf-8", "backslashreplace").decode()
@@ -36,6 +36,13 @@ def _rows(text: io.TextIOWrapper, paths: Sequence[Sequence[str]], encoding: str)
             yield BadRow(line, "is no JSON object", begin)
             continue
         yield Row(line, [_cell(value, path) for path in paths])
+
+
+def _lines(text: io.TextIOWrapper, encoding: str) -> Iterator[str]:
+    try:
+        yield from text
+    except UnicodeError as error:
+        raise not_encoded(encoding, error) from None
 
 
 def _cell(value: Any, path: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ class Mistakes:
 
 
 def parse_mapping(text: str, mistakes: Mistakes) -> Entry:
-    """Return the tree of a mapping. Raises MappingError at once where the text is no YAML, for nothing else can be said then."""
+    """Return the tree of a mapping. Raises MappingError at once where the text is no YAML: nothing else can be said then."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -85,23 +85,29 @@ def parse_mapping(text: str, mistakes: Mistakes) -> Entry:
         raise MappingError(mistakes.name, [Mistake(1, "", f"this is no YAML: {error}")]) from None
     if node is None:
         raise MappingError(mistakes.name, [Mistake(1, "", "the mapping is empty")])
-    return _entry(node, "", mistakes)
+    return _entry(node, "", mistakes, set())
 
 
-def _entry(node: yaml.Node, key: str, mistakes: Mistakes) -> Entry:
+def _entry(node: yaml.Node, key: str, mistakes: Mistakes, seen: set[int]) -> Entry:
     line = node.start_mark.line + 1
+    if id(node) in seen:
+        # An alias of an alias of an alias is a file that never ends; and a definition says it better.
+        entry = Entry("text", line, key)
+        mistakes.add(entry, "aliases are not read: give it a name in `let`, and use that")
+        return entry
+    seen.add(id(node))
     if isinstance(node, yaml.ScalarNode):
         block = node.style in ("|", ">")
         missing = node.tag == "tag:yaml.org,2002:null" and node.style is None
         return Entry("text", line, key, text="" if missing else node.value, text_line=line + block)
     if isinstance(node, yaml.SequenceNode):
-        items = [_entry(item, f"{key}[{number}]", mistakes) for number, item in enumerate(node.value)]
+        items = [_entry(item, f"{key}[{number}]", mistakes, seen) for number, item in enumerate(node.value)]
         return Entry("list", line, key, items=items)
     assert isinstance(node, yaml.MappingNode)
     fields: dict[str, Entry] = {}
     for key_node, value_node in node.value:
         name = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
-        value = _entry(value_node, f"{key}.{name}" if key else name, mistakes)
+        value = _entry(value_node, f"{key}.{name}" if key else name, mistakes, seen)
         if not isinstance(key_node, yaml.ScalarNode):
             mistakes.add(value, "a key has to be a text", key_node.start_mark.line + 1)
         elif name in fields:

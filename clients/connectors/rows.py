@@ -37,6 +37,11 @@ class Table(NamedTuple):
     """What decodes the file. Held, so that it does not end, and close the file, before whoever opened the file does."""
 
 
+def not_encoded(encoding: str, error: UnicodeError) -> ReadError:
+    """Return the error for a file whose encoding cannot be read on: of some encodings, one bad byte spoils all that follows."""
+    return ReadError(f"the file is not encoded as {encoding}: {error.reason if isinstance(error, UnicodeDecodeError) else error}")
+
+
 class ReadError(Exception):
     """The file cannot be read. The text says what to do."""
 

@@ -47,7 +47,7 @@ _BUSY_SHARE: Final = 0.447
 
 
 def sample(size: int, seed: int, until: datetime, import_run: str = "") -> Iterator[list[EventToAppend]]:
-    """Yield about `size` events (within 5 % from 5,000 on), in groups, oldest first, all of them before `until`.
+    """Yield about `size` events (within 15 % at 5,000, closer the more), in groups, oldest first, all before `until`.
 
     `import_run` goes into every envelope: events as old as these are refused otherwise, unless the caller marks them late.
     """
@@ -80,7 +80,9 @@ def _next_step(running: list[tuple[int, int, int, list[Step]]]) -> Step:
 
 def _stories(size: int, seed: int, end: int, import_run: str) -> Iterator[Story]:
     """Yield the stories by their start."""
-    rng = Random(seed)
+    rng = Random(f"{seed} {size} {end}")
+    # Ids of two samples differ, so that both can stand in one ledger.
+    tag = "".join(rng.choices("bcdfghjkmnpqrstvwxz", k=3))
     count = max(size / _EVENTS_PER_STORY, 1.0)
     people = max(round(count / _STORIES_PER_PERSON), 1)
     channels, channel_shares = tuple(CHANNELS), list(accumulate(CHANNELS.values()))
@@ -97,7 +99,7 @@ def _stories(size: int, seed: int, end: int, import_run: str) -> Iterator[Story]
         number += 1
         # Some customers come often, most once or twice.
         person = Person(int(people * rng.random() ** 1.6))
-        story = Story(rng, person, micros, number, import_run)
+        story = Story(rng, person, micros, number, tag, import_run)
         story.channel = channels[bisect(channel_shares, rng.random() * channel_shares[-1])]
         plots[bisect(plot_shares, rng.random() * plot_shares[-1])](story)
         _identify(story, micros, known.setdefault(person.number, set()))

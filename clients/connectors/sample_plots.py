@@ -110,7 +110,7 @@ def passed_on(story: Story) -> None:
 
 def offer(story: Story, request_id: str, to: str, facts: list[dict[str, Any]], promise_id: str, key: str) -> bool:
     """Hand a request to another department. True when it was accepted and worked on; False: it is still pending, or over."""
-    handoff_id = f"h-{story.number}-1"
+    handoff_id = f"h-{story.name}"
     story.wait(10 * MINUTE)
     start = story.now
     offered = {
@@ -206,7 +206,7 @@ def conditional(story: Story) -> None:
     """A promise without a date: first the part has to arrive."""
     _, contact_id, request_id, actor = open_request(story)
     story.now += MINUTE
-    promise_id = f"p-{story.number}-0"
+    promise_id = f"p-{story.name}-0"
     made = {
         "promise_id": promise_id,
         "kind": "repair",
@@ -251,7 +251,7 @@ def open_request(story: Story) -> tuple[str, str, str, str]:
     contact_id = story.receive(reason)
     actor = story.answer(contact_id)
     story.wait(MINUTE)
-    request_id = f"r-{story.number}"
+    request_id = f"r-{story.name}"
     opened: dict[str, Any] = {
         "request_id": request_id,
         "contact_id": contact_id,

@@ -14,7 +14,7 @@ from clients.connectors.sample import stories_in_order
 from clients.connectors.sample_story import EPOCH, Fields
 
 LEFT_OUT: Final = frozenset({"fact_confirmed", "promise_disputed", "identity_unlinked"})
-"""These name another event by the ledger's id, which a source system does not know. `proof_event_id` is left out for the same reason."""
+"""These name another event by the ledger's id, which a source system does not know; `proof_event_id` is left out, too."""
 
 IDENTIFIERS: Final = frozenset({"customer", "identifier", "left", "right"})
 SPANS: Final = frozenset({"talk", "hold", "wrap_up"})

@@ -36,15 +36,17 @@ class Step(NamedTuple):
 class Story:
     """One customer's matter, told event by event. `steps` is sorted once all is told."""
 
-    def __init__(self, rng: Random, person: Person, start_micros: int, number: int, import_run: str) -> None:
+    def __init__(self, rng: Random, person: Person, start_micros: int, number: int, tag: str, import_run: str) -> None:
         self.rng = rng
         self.person = person
         self.now = start_micros
         self.number = number
+        self.name = f"{tag}{number}"
+        """Part of all its ids."""
         self.order = f"{100_000 + person.number * 3 + number % 3}"
         self.steps: list[Step] = []
         self.channel = "phone"
-        self._correlation = f"s-{number}"
+        self._correlation = f"s-{self.name}"
         self._import_run = import_run
         self._contacts = 0
 
@@ -130,7 +132,7 @@ class Story:
     def next_contact_id(self) -> str:
         """Return the id of one more contact of this story."""
         self._contacts += 1
-        return f"c-{self.number}-{self._contacts}"
+        return f"c-{self.name}-{self._contacts}"
 
     def receive(self, reason: str, queue: str = "front") -> str:
         """The customer contacts us over `channel`. Returns the contact's id."""
@@ -196,7 +198,7 @@ class Story:
     def promise(self, kind: str, owner: str, days: float, *, together: bool = False, **said: Any) -> tuple[str, int]:
         """Somebody promises something by a date. Returns the promise's id and the instant it is due."""
         number = len(self.steps)
-        promise_id = f"p-{self.number}-{number}"
+        promise_id = f"p-{self.name}-{number}"
         due, due_micros = self.due(days, exact=kind == "call_back")
         made = {"promise_id": promise_id, "kind": kind, "origin": "SAID", "owner_department": owner, "due": due, **said}
         self.tell("promise_made", made, "customer_service", together=together)

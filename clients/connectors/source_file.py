@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
@@ -43,11 +44,15 @@ class SourceFile:
             self._raw = raw
             begin = raw.read(4)
             raw.seek(0)
-            if begin != _ZIP:
-                yield _unpacked(raw)
-                return
-            with zipfile.ZipFile(raw) as archive, archive.open(self._one_of(archive)) as inside:
-                yield _unpacked(io.BufferedReader(cast(io.RawIOBase, inside)))
+            try:
+                if begin != _ZIP:
+                    yield _unpacked(raw)
+                    return
+                with zipfile.ZipFile(raw) as archive, archive.open(self._one_of(archive)) as inside:
+                    yield _unpacked(io.BufferedReader(cast(io.RawIOBase, inside)))
+            except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+                # Raised wherever the content is read: in the body of the caller's `with`.
+                raise ReadError(f"{self.path.name} is packed, and damaged: {error}") from None
 
     def _one_of(self, archive: zipfile.ZipFile) -> str:
         names = [one.filename for one in archive.infolist() if not one.is_dir()]

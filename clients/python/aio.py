@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from clients.python.aio_batcher import AsyncBatcher
-from clients.python.aio_subscription import AsyncSubscription
+from clients.python.aio_subscription import AsyncSubscription, is_task_cancelled
 from clients.python.core import (
     handoff_calls,
     history_calls,
@@ -29,7 +29,7 @@ from clients.python.core.connections import CHANNEL_OPTIONS, Connections
 from clients.python.core.following import Feed
 from clients.python.core.retry import RetryPolicy
 from clients.python.core.session import Session
-from clients.python.errors import ClosedError, TellonceError
+from clients.python.errors import TellonceError
 from clients.python.events import ExpectationsLike, group
 from clients.python.pages import AsyncPages
 from ledger.api.v1.consistency_pb2 import LedgerToken
@@ -213,8 +213,7 @@ class AsyncClient:
                 fault = session.fault("CANCELLED", str(error), ())
             except asyncio.CancelledError:
                 # Closing the client cancels its calls, not the tasks that wait for them.
-                task = asyncio.current_task()
-                if not session.closed or (task is not None and task.cancelling()):
-                    raise
-                raise ClosedError("CLIENT_CLOSED", "The client was closed while it waited for an answer: make a new one.") from None
+                if not is_task_cancelled():
+                    session.check_open()
+                raise
             await asyncio.sleep(attempts.failed(fault))

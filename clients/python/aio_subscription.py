@@ -55,6 +55,7 @@ class AsyncSubscription(Generic[T]):
         """Iterate over items and marks."""
         attempts = self._session.attempts(self._feed.timeout_seconds)
         while not self._closed:
+            self._session.check_open()
             try:
                 if self._following.needs_head:
                     head = await self._connections.unary(GET_HEAD)(GetHeadRequest(), timeout=attempts.attempt_seconds())
@@ -75,9 +76,12 @@ class AsyncSubscription(Generic[T]):
                     return
                 fault = self._session.fault(error.code().name, error.details() or "", error.trailing_metadata())
             except asyncio.CancelledError:
-                # `close` cancels the call, not the task that reads it.
-                if self._closed and not _is_cancelled():
+                if is_task_cancelled():
+                    raise
+                # Closing the subscription, or the client, cancels the call, not the task that reads it.
+                if self._closed:
                     return
+                self._session.check_open()
                 raise
             finally:
                 if self._call is not None:
@@ -97,6 +101,7 @@ class AsyncSubscription(Generic[T]):
         await self.close()
 
 
-def _is_cancelled() -> bool:
+def is_task_cancelled() -> bool:
+    """Return whether somebody asked for the present task to be cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

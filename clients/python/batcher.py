@@ -19,7 +19,8 @@ class Batcher:
     """Appends what is added in calls of up to `max_events` events, with up to `in_flight` calls at once.
 
     An event added is a group of its own: it is recorded or refused alone, and its future says which. A group added stays
-    atomic. `add` blocks while `waiting_events_max` events wait (default: ten calls' worth). Safe to use from several threads.
+    atomic. Cancelling a future takes nothing back. `add` blocks while `waiting_events_max` events wait (default: ten calls'
+    worth). Safe to use from several threads.
 
     **Order** (`ordered=True`, default): what is added later never overtakes what it may depend on. Events that name the same
     contact, request, promise, import run or event are recorded in the order in which they were added, unless both only refer

@@ -60,6 +60,7 @@ class Subscription(Generic[T]):
         """Iterate over items and marks."""
         attempts = self._session.attempts(self._feed.timeout_seconds)
         while not self._closed.is_set():
+            self._session.check_open()
             try:
                 if self._following.needs_head:
                     head = self._connections.unary(GET_HEAD)(GetHeadRequest(), timeout=attempts.attempt_seconds())

@@ -6,6 +6,8 @@ Pure: no store, no vault, no clock. What depends on other events is left to the 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -63,11 +65,13 @@ def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, 
     for name in kind.identifiers:
         if payload.HasField(name):
             identifier = getattr(payload, name)
-            identifier.type, identifier.value = normalise(identifier.type, identifier.value, default_region)
+            with at_field(f"{inner_path}.{name}.value"):
+                identifier.type, identifier.value = normalise(identifier.type, identifier.value, default_region)
             identifiers.append((name, identifier.type, identifier.value))
     for name in fields_of(payload.DESCRIPTOR, Due.DESCRIPTOR.full_name):
         if payload.HasField(name):
-            resolve_due(getattr(payload, name), home_zone)
+            with at_field(f"{inner_path}.{name}"):
+                resolve_due(getattr(payload, name), home_zone)
     event_id = envelope.event_id.lower() or str(uuid_utils.uuid7())
     return Incoming(
         kind=kind,
@@ -79,6 +83,17 @@ def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, 
         identifiers=tuple(identifiers),
         internal=internal,
     )
+
+
+@contextmanager
+def at_field(path: str) -> Iterator[None]:
+    """Name the field at fault in what is refused inside."""
+    try:
+        yield
+    except LedgerError as error:
+        error.violations = ((path, error.message),)
+        error.metadata["field"] = path
+        raise
 
 
 def micros(time: Any) -> int:

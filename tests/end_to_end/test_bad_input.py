@@ -213,6 +213,7 @@ def test_an_impossible_identifier_is_refused(log: LedgerServiceStub, value: tupl
     status = refused(log, to_append(contact(customer=Identifier(type=value[0], value=value[1]))))
 
     assert "IDENTIFIER_INVALID" == reason_of(status)
+    assert "groups[0].events[0].payload.contact_received.customer.value" == metadata_of(status)["field"]
     assert value[1] not in str(status)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -457,6 +458,22 @@ def test_one_event_is_shown_with_all_that_is_recorded(tellonce: Tellonce, story:
 @pytest.mark.parametrize("named", ["999999999", "00000000-0000-4000-8000-000000000000"])
 def test_an_event_that_is_not_recorded_is_not_found(tellonce: Tellonce, named: str) -> None:
     assert 4 == tellonce("replay", "--event", named).code
+
+
+def test_progress_is_shown_to_the_person_and_not_in_the_file(shared_server: Server, story: Story, tmp_path: Path) -> None:
+    person, side = pty.openpty()
+    with (tmp_path / "timeline.jsonl").open("w") as file:
+        arguments = command("replay", "--stream", f"request-r-{story.key}", "--json")
+        code = subprocess.call(arguments, env=environment(shared_server), stdout=file, stderr=side)
+    os.close(side)
+
+    shown = os.read(person, 65_536).decode()
+
+    os.close(person)
+    assert code == 0
+    assert "Replaying" in shown
+    assert "request-opened" not in shown
+    assert [json.loads(line)["stream"] for line in (tmp_path / "timeline.jsonl").read_text().splitlines()]
 
 
 def test_a_customer_nobody_knows_cannot_be_replayed(tellonce: Tellonce) -> None:

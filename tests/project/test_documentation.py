@@ -69,3 +69,11 @@ def test_every_file_that_the_documentation_points_to_exists(root: Path) -> None:
         links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith(("http", "#"))]
 
         assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_place_that_the_documentation_names_exists(root: Path) -> None:
+    text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = {place for place in re.findall(r"`([a-z_]+/[A-Za-z0-9_/.-]*)`", text) if "*" not in place}
+
+    assert len(places) > 20
+    assert [place for place in sorted(places) if not (root / place).exists()] == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledger.event import Event
 from tests.folded import VIEWS, FoldedViews, folded_findings, folded_rows
-from tests.histories import histories, instants, splits
+from tests.histories import histories, instants_of, splits
 
 
 @settings(max_examples=200, deadline=None)
@@ -19,7 +19,7 @@ def test_every_view_at_a_position_and_a_time_is_the_fold_of_the_events_up_to_the
 
     for _ in range(8):
         known = data.draw(st.integers(0, len(history)))
-        before = data.draw(instants)
+        before = data.draw(instants_of(history))
         for view in VIEWS:
             assert folded_rows(view, history, known, before) == views.rows(view, known, before), (view.name, known, before)
         expected = folded_findings(history, known, before)

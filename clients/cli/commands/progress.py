@@ -23,6 +23,8 @@ def progress_bar(title: str, total: int | None, unit: str) -> Iterator[Callable[
         console=side_console(),
         transient=True,
         disable=not side_console().is_terminal,
+        # What is printed meanwhile goes where it should, such as a file, not above the bar.
+        redirect_stdout=False,
     )
     with progress:
         task = progress.add_task(title, total=total)

@@ -190,9 +190,9 @@ def _show_event(client: Client, named: str, output: Output) -> None:
     _print(event, output.utc)
     out.print(Text("\nRecorded", style="bold"))
     out.print(detail_table(event, utc=output.utc, hidden={"payload", "envelope"}))
-    out.print(Text("Envelope", style="bold"))
+    out.print(Text("\nEnvelope", style="bold"))
     out.print(detail_table(event.envelope, utc=output.utc))
     kind = event.payload.WhichOneof("kind")
     if kind is not None:
-        out.print(Text("What happened", style="bold"))
+        out.print(Text("\nWhat happened", style="bold"))
         out.print(detail_table(getattr(event.payload, kind), utc=output.utc))

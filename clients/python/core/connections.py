@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
 from clients.python.core.calls import Rpc
@@ -34,6 +35,7 @@ class Connections(Generic[C]):
         self._make = make
         self._connection_count = connection_count
         self._turn = count()
+        self._lock = Lock()
         self._callables: dict[tuple[int, str], Any] = {}
         self.channels: list[C] = []
 
@@ -46,8 +48,10 @@ class Connections(Generic[C]):
         return self._callable(rpc, "unary_stream")
 
     def _callable(self, rpc: Rpc[Any, Any], shape: str) -> Any:
-        while len(self.channels) < self._connection_count:
-            self.channels.append(self._make())
+        if len(self.channels) < self._connection_count:
+            with self._lock:
+                while len(self.channels) < self._connection_count:
+                    self.channels.append(self._make())
         number = next(self._turn) % self._connection_count
         found = self._callables.get((number, rpc.path))
         if found is None:

@@ -48,10 +48,14 @@ class Session:
         return request
 
     def attempts(self, timeout_seconds: float | None, *, appends: bool = False) -> Attempts:
-        """Return the attempts of a new call."""
+        """Return the attempts of a new call. ClosedError once the client is closed."""
+        self.check_open()
+        return Attempts(self.retry, self.timeout_seconds if timeout_seconds is None else timeout_seconds, appends=appends)
+
+    def check_open(self) -> None:
+        """Raise ClosedError once the client is closed."""
         if self.closed:
             raise ClosedError("CLIENT_CLOSED", "The client is closed: make a new one.")
-        return Attempts(self.retry, self.timeout_seconds if timeout_seconds is None else timeout_seconds, appends=appends)
 
     def take(self, call: Call[R, T], response: R) -> T:
         """Note the token of an answer and return the call's result."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clients.python import NotRecordedError, RetryPolicy
+from clients.python import ClosedError, NotRecordedError, RetryPolicy
 from ledger.api.v1.handoff_service_pb2 import Handoff, WatchHandoffsResponse
 from tests.both_clients import Both
 from tests.fault_server import FaultServer, append_request, break_after, note, refuse
@@ -110,6 +110,14 @@ def test_a_subscription_can_be_closed_from_elsewhere(server: FaultServer, client
     found = [one.position for one in subscription]
 
     assert [1] == found
+
+
+def test_a_subscription_ends_with_its_client(server: FaultServer, client: Any) -> None:
+    client.append(note())
+    threading.Timer(0.2, client.close).start()
+
+    with pytest.raises(ClosedError):
+        list(client.subscribe())
 
 
 def test_a_refused_stream_raises_the_class_of_its_reason(server: FaultServer, client: Any) -> None:

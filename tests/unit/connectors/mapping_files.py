@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clients.connectors.mapping import Mapping, read_mapping
+from clients.connectors.mapping import Mapping
+from clients.connectors.mapping_parser import read_mapping
 from clients.connectors.row_mapper import RowMapper
 from clients.connectors.time_text import TimeReader
 

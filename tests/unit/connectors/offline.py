@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.connectors.importer import shipped_mappings
-from clients.connectors.mapping import read_mapping
+from clients.connectors.mapping_parser import read_mapping
 from clients.connectors.reader import read_table
 from clients.connectors.row_mapper import RowMapper
 from clients.connectors.row_stream import RowOutcome, RowStream

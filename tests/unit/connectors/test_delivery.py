@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -113,6 +114,18 @@ def test_a_row_with_more_than_a_call_can_hold_is_rejected() -> None:
     bench.sending.close()
 
     assert [(1, "A group of 2000 events is more than a call can hold.", "")] == bench.rejected
+
+
+def test_rows_without_events_do_not_pile_up_behind_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.connectors.delivery.ROWS_WAITING_MAX", 3)
+    bench = Bench()
+    bench.sending.take(row(1))
+    Timer(0.1, lambda: bench.batcher.futures[0].set_result(appended())).start()
+
+    for line in range(2, 6):
+        bench.sending.take(RowOutcome(line, ["x"]))
+
+    assert 5 == bench.tally.rows_read
 
 
 def test_without_an_answer_the_run_is_interrupted_and_the_row_stays_open() -> None:

@@ -265,6 +265,19 @@ def test_a_mistake_in_a_text_of_several_lines_is_on_its_own_line(tmp_path: Path)
     assert [(29, "rules[1].when")] == [(one.line, one.key) for one in raised.value.mistakes]
 
 
+@pytest.mark.parametrize("name", ["split", "contains", "import", "map", "first", "time", "string"])
+def test_names_that_mean_something_already_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(MappingError) as raised:
+        mapper_of(tmp_path, EVENTS.replace("  channel: {Phone", f"  {name}: {{a: b}}\n  channel: {{Phone"), COLUMNS)
+
+    assert [(9, f"tables.{name}")] == [(one.line, one.key) for one in raised.value.mistakes]
+
+
+def test_an_alias_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="aliases are not read"):
+        mapper_of(tmp_path, EVENTS.replace("key: row.id", "key: &k row.id\ncorder: *k"), COLUMNS)
+
+
 @pytest.mark.parametrize(("text", "line"), [("mapping: 1\nrows: [", 2), ("", 1), ("a: 'x\n", 2), ("- a\n- b\n", 1)])
 def test_what_is_no_mapping_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     with pytest.raises(MappingError) as raised:

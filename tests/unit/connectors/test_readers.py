@@ -86,6 +86,13 @@ def test_an_empty_file_is_refused() -> None:
         read_csv(stream(""), options())
 
 
+def test_an_encoding_that_cannot_go_on_after_a_bad_byte_ends_the_reading() -> None:
+    content = "id\n1\n".encode("utf-16-le") + b"\x00"
+
+    with pytest.raises(ReadError, match="not encoded as utf-16-le"):
+        list(read_csv(stream(content), options(encoding="utf-16-le")).rows)
+
+
 # JSON Lines
 
 
@@ -151,6 +158,15 @@ def test_gzip_and_zip_are_opened_by_what_they_are_not_by_their_name(tmp_path: Pa
     for path in (plain, packed, archive):
         with SourceFile(path).open() as content:
             assert b"id\n1\n" == content.read()
+
+
+@pytest.mark.parametrize("damaged", [gzip.compress(b"id\n" * 10_000)[:-20], b"PK\x03\x04 no zip at all"])
+def test_a_damaged_archive_is_refused(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(damaged)
+
+    with pytest.raises(ReadError, match="damaged"), SourceFile(path).open() as content:
+        content.read()
 
 
 def test_a_zip_with_several_files_needs_the_name_of_one(tmp_path: Path) -> None:

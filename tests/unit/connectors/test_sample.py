@@ -43,7 +43,7 @@ def test_another_seed_gives_other_events() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_sample_has_about_the_size_asked_for(seed: int) -> None:
-    assert len(events(5_000, seed)) == pytest.approx(5_000, rel=0.05)
+    assert len(events(5_000, seed)) == pytest.approx(5_000, rel=0.15)
 
 
 def test_events_come_in_the_order_in_which_they_happened_and_end_before_the_end() -> None:
