@@ -14,6 +14,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -122,8 +123,9 @@ def _check(results: list[GroupResult]) -> None:
             raise ProcessFailedError(f"refused: {result.error.message}")
 
 
+@cache
 def _digest() -> str:
-    """Return a digest of all sources that what is built depends on."""
+    """Return a digest of all sources that what is built depends on: as they were when first asked for."""
     digest = hashlib.sha256()
     for name in SOURCES:
         path = ROOT / name

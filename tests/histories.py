@@ -94,7 +94,7 @@ class Draws:
 
     @property
     def handoff(self) -> dict[str, str]:
-        return {"request_id": self.of("r-1", "r-1", "r-1", "r-2"), "handoff_id": self.of("h-1", "h-1", "h-2")}
+        return {"request_id": self.of(*["r-1"] * 7, "r-2"), "handoff_id": self.of("h-1", "h-1", "h-2")}
 
     @property
     def department(self) -> str:
@@ -210,7 +210,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
         draws = Draws(seed)
         # Each entity is opened early more often than not: little applies before.
         of_family = draws.of(*moves)
-        payload = draws.of(*of_family, *of_family[:1] * (4 if len(made) < 6 else 0), *CONFIRMED)(draws)
+        payload = draws.of(*of_family, *of_family[:1] * (8 if len(made) < 6 else 0), *CONFIRMED)(draws)
         made.append(_recorded(payload, draws, minute if draws.of(True, True, True, False) else draws.of(*range(MINUTES)), made))
     return made
 
@@ -265,7 +265,8 @@ def _name_another(payload: Any, draws: Draws, made: list[Event]) -> Event | None
 def instants_of(history: list[Event]) -> st.SearchStrategy[int | None]:
     """Return instants at which a history may be asked: none, at and beside its events."""
     orders = sorted({one.order for one in history})
-    return st.none() | st.builds(lambda order, more: order + more, st.sampled_from(orders), st.sampled_from((-1, 0, 1, 30_000_000)))
+    beside = st.builds(lambda order, more: order + more, st.sampled_from(orders), st.sampled_from((0, 0, -1, 1, 30_000_000)))
+    return st.one_of(st.none(), beside, beside, beside)
 
 
 splits = st.lists(st.integers(1, 39), unique=True).map(sorted)

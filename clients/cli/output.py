@@ -78,11 +78,14 @@ def print_table(made: Table, none: str) -> None:
         console().print(none)
 
 
+_YES_NO: Final = {"true": "yes", "false": "no"}
+
+
 def count_table(names: Sequence[str], rows: Iterable[CountRow], total: int, words: Sequence[dict[str, str]]) -> Table:
     """Return counts by group. `words` has, per group, the words for values that are names of enums."""
     made = table(*(name.replace("-", " ") for name in names), ("count", NUMBER), ("share", NUMBER))
     for row in rows:
-        values = [known.get(value, value) or "-" for known, value in zip(words, row.values, strict=False)]
+        values = [known.get(value) or _YES_NO.get(value, value) or "-" for known, value in zip(words, row.values, strict=False)]
         made.add_row(*values, f"{row.count:,}", f"{row.count / total:.1%}" if total else "")
     made.add_section()
     made.add_row(*(["all"] + [""] * len(names))[: len(names)], f"{total:,}", "", style="bold")

@@ -101,19 +101,25 @@ class Expression:
 
     def __call__(self, scope: Scope) -> Any:
         """Return its value for a row."""
-        for definition in self._definitions:
-            if definition.name not in scope:
-                scope[definition.name] = definition.expression(scope)
+        for name, expression in self._definitions:
+            if name not in scope:
+                scope[name] = expression(scope)
         if self.just:
             return scope[self.just]
         kept = self._kept
         if kept is None:
             return self._value(scope)
         key = self._key(scope)
-        if key in kept:
-            self._hits += 1
-            return kept[key]
-        value = self._value(scope)
+        try:
+            value = kept[key]
+        except KeyError:
+            return self._keep(key, self._value(scope))
+        self._hits += 1
+        return value
+
+    def _keep(self, key: Any, value: Any) -> Any:
+        kept = self._kept
+        assert kept is not None
         self._misses += 1
         if len(kept) >= _KEPT_MAX:
             kept.clear()
@@ -132,15 +138,8 @@ class Expression:
         return value.plain_value()
 
 
-class Definition:
-    """A named expression of `let`: evaluated at most once a row, when first needed."""
-
-    __slots__ = ("expression", "name")
-
-    def __init__(self, name: str, expression: Expression) -> None:
-        self.name = name
-        self.expression = expression
-
+Definition = tuple[str, Expression]
+"""A named expression of `let`: evaluated at most once a row, when first needed."""
 
 _NO_VALUE: Final = (Type.ERROR, Type.UNKNOWN)
 
@@ -168,7 +167,7 @@ class Language:
 
     def define(self, name: str, expression: Expression, kind: Any) -> None:
         """Add a definition that later expressions may name."""
-        self._definitions[name] = Definition(name, expression)
+        self._definitions[name] = (name, expression)
         self.declare([name], kind)
 
     def compile(self, entry: Entry, wanted: Iterable[str] = ()) -> tuple[Expression, Any] | None:

@@ -218,6 +218,8 @@ def _setter(field: FieldDescriptor, expression: Expression, required: bool) -> S
     if field.message_type is not None:
         return _moment_setter(name, expression) if field.message_type.full_name == TIMESTAMP else _span_setter(name, expression)
     numbers = {value.name: value.number for value in field.enum_type.values} if field.enum_type is not None else None
+    if expression.constant and not required:
+        return _constant_setter(name, expression, numbers)
 
     def step(message: Any, scope: Scope) -> None:
         value = expression(scope)
@@ -226,6 +228,20 @@ def _setter(field: FieldDescriptor, expression: Expression, required: bool) -> S
                 raise ExpressionError(expression.entry, f"{name} is needed, and has no value here")
         else:
             setattr(message, name, value if numbers is None else numbers[value])
+
+    return step
+
+
+def _constant_setter(name: str, expression: Expression, numbers: dict[str, int] | None) -> Step:
+    value: Any = None
+
+    def step(message: Any, scope: Scope) -> None:
+        nonlocal value
+        if value is None:
+            said = expression(scope)
+            value = said if numbers is None or said == "" else numbers[said]
+        if value != "":
+            setattr(message, name, value)
 
     return step
 

@@ -23,6 +23,10 @@ IN_FLIGHT_EVENTS_MAX: Final = 500
 
 RETRY_SECONDS: Final = 0.5
 
+COMMITS_MAX: Final = 10_000
+COMMIT_SECONDS: Final = 0.01
+"""Commits so close together are remembered as one, and so many at most: the oldest of them is far beyond the limit by then."""
+
 
 class BulkLane:
     """Admits bulk appends while the views keep up, first come first served. Belongs to one event loop."""
@@ -37,11 +41,15 @@ class BulkLane:
         self._in_flight_events = 0
         self._left = asyncio.Event()
         # What was there at the start counts as old: the lane opens when the views have caught up once.
-        self._commits: deque[tuple[int, float]] = deque([(head_position, float("-inf"))])
+        self._commits: deque[tuple[int, float]] = deque([(head_position, float("-inf"))], maxlen=COMMITS_MAX)
 
     def committed(self, head_position: int) -> None:
         """Note a commit: the log now ends at `head_position`."""
-        self._commits.append((head_position, self._now()))
+        now = self._now()
+        if self._commits and now - self._commits[-1][1] < COMMIT_SECONDS:
+            self._commits[-1] = head_position, self._commits[-1][1]
+        else:
+            self._commits.append((head_position, now))
 
     @property
     def lag_seconds(self) -> float:

@@ -43,7 +43,7 @@ EXAMPLES: Final = ("tellonce demo", "tellonce demo --size 20000 --seed 7")
 
 def demo(size: SizeOption = SIZE, seed: SeedOption = SEED, utc: options.UtcOption = False) -> None:
     """Serve on a temporary folder, import an invented sample, and show what the ledger answers. Leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="tellonce-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tellonce-") as folder:
         file = Path(folder, "sample.jsonl")
         count = write_sample(file, size, seed, datetime.now(UTC).replace(second=0, microsecond=0))
         remark(f"A sample of {count:,} events, made with seed {seed}. Nobody in it exists.")

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.api.v1.errors_pb2 import BULK_LANE_CLOSED
 from ledger.errors import LedgerError
-from ledger.server.lane import IN_FLIGHT_EVENTS_MAX, LAG_SECONDS_MAX, BulkLane
+from ledger.server.lane import COMMITS_MAX, IN_FLIGHT_EVENTS_MAX, LAG_SECONDS_MAX, BulkLane
 from ledger.server.waiting import Waiting
 
 
@@ -70,6 +70,23 @@ def test_a_long_pause_before_a_commit_is_no_lag() -> None:
         return await admit(world)
 
     assert asyncio.run(run())
+
+
+def test_however_long_the_views_are_away_no_more_than_so_many_commits_are_remembered() -> None:
+    async def run() -> tuple[float, bool]:
+        world = World(views=9, head=9)
+        for position in range(10, 10 + 2 * COMMITS_MAX):
+            world.lane.committed(position)
+            world.now += 0.02
+        lag_seconds = world.lane.lag_seconds
+        world.views = 10 + 2 * COMMITS_MAX
+        world.waiting.look()
+        return lag_seconds, await admit(world)
+
+    lag_seconds, is_open = asyncio.run(run())
+
+    assert lag_seconds > LAG_SECONDS_MAX
+    assert is_open
 
 
 def test_who_waits_is_admitted_as_soon_as_the_views_come() -> None:
