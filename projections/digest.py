@@ -11,7 +11,7 @@ import marshal
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from projections.view import Changes, Read
 
@@ -76,7 +76,7 @@ class Digests:
             unfinished.append(chunk)
 
 
-def _encoded(entries: Sequence[object]) -> bytes:
+def _encoded(entries: Sequence[Any]) -> bytes:
     """Return entries as bytes that join: cut anywhere between two entries, the pieces give the same whole.
 
     Version 2 of marshal writes ints, strings, bytes and None by their values alone; later ones also by how often an object is
