@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from random import sample
 from typing import Any, Final
 
 from ledger.api.v1 import (
@@ -77,6 +78,9 @@ CANNOT_OPEN: Final = (
     StoreError,
 )
 """What keeps a ledger from being opened and says itself what to do."""
+
+FREE_PORTS: Final = range(15_000, 32_000)
+FREE_PORT_TRIES: Final = 100
 
 OTHER_SERVER_SECONDS: Final = 20.0
 """A server whose supervisor died may need so long to finish what it has begun."""
@@ -232,14 +236,25 @@ def wait_for_predecessor(config: Config) -> None:
 
 
 def with_free_port(config: Config) -> Config:
-    """Return the configuration with a port that can be had; any free one for port 0. Raises ConfigError."""
+    """Return the configuration with a port that can be had; for port 0 any free one. Raises ConfigError.
+
+    The one chosen is kept for as long as the supervisor runs, so that a server that is started again is found. It lies below the
+    ports that the kernel gives to outgoing connections: one of those could take it before the server does.
+    """
+    ports = [config.port] if config.port else sample(FREE_PORTS, FREE_PORT_TRIES)
+    for port in ports:
+        chosen = replace(config, port=port)
+        try:
+            _try_to_bind(chosen)
+        except OSError as error:
+            refused = error
+        else:
+            return chosen
+    raise ConfigError(f"Cannot listen on {config.address}: {refused.strerror}. Give another address with --listen.") from refused
+
+
+def _try_to_bind(config: Config) -> None:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.host, config.port))
-        except OSError as error:
-            raise ConfigError(
-                f"Cannot listen on {config.address}: {error.strerror}. Give another address with --listen."
-            ) from error
-        return replace(config, port=probe.getsockname()[1])
+        probe.bind((config.host, config.port))

@@ -82,7 +82,7 @@ def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scope
         where = [f"state IN {_listed(choice.states)}", *choice.where]
         source = f"span CROSS JOIN {table.name}_past"
         # No version was open for longer than the log is long.
-        was_open += ["width < 2 * :known", "record_class = class", "from_position > :known - width"]
+        was_open += ["width < 2 * :position", "record_class = class", "from_position > :known - width"]
         had_ended += ["occur_class = class", f"occur_from >= :before - (width << {OCCUR_SHIFT})"]
     arms = []
     if read.known < read.position:

@@ -51,6 +51,8 @@ def exit_code(error: TellonceError) -> int:
             return UNAVAILABLE
         case NotRecordedError():
             return NOT_FOUND
+        case InvalidError():
+            return USAGE
     return REFUSED
 
 

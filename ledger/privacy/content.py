@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from uuid import UUID
 
 from ledger.api.v1.event_pb2 import (
     CONTENT_ERASED,
@@ -16,6 +15,7 @@ from ledger.api.v1.event_pb2 import (
 )
 from ledger.catalogue import BY_TOPIC, put_back_bytes
 from ledger.event import Event
+from ledger.event_id import to_text
 from ledger.internal.v1.stored_pb2 import SealedParts
 from ledger.privacy.sealing import SealBrokenError, SubjectKey, open_part
 from ledger.privacy.vault import Vault, VaultUnavailableError
@@ -102,7 +102,7 @@ class ContentReader:
         )
         recorded.record_time.FromMicroseconds(header.record_time_micros)
         if header.subject:
-            recorded.subject = str(UUID(bytes=header.subject))
+            recorded.subject = to_text(header.subject)
         if header.policy_id:
             recorded.policy_id = header.policy_id
             recorded.policy_version = header.policy_version
@@ -130,7 +130,7 @@ _SAME_NAMED: Final = (
 
 def _fill_envelope(envelope: EventEnvelope, event: Event) -> None:
     header = event.header
-    envelope.event_id = str(UUID(bytes=header.event_id))
+    envelope.event_id = to_text(header.event_id)
     envelope.occur_time.FromMicroseconds(header.occur_time_micros)
     if header.precision:
         envelope.precision = header.precision  # type: ignore[assignment]
@@ -141,4 +141,4 @@ def _fill_envelope(envelope: EventEnvelope, event: Event) -> None:
     if header.source_record_time_micros:
         envelope.source_record_time.FromMicroseconds(header.source_record_time_micros)
     if header.causation_id:
-        envelope.causation_id = str(UUID(bytes=header.causation_id))
+        envelope.causation_id = to_text(header.causation_id)

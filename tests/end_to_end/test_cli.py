@@ -583,6 +583,14 @@ def test_a_command_that_is_written_wrongly_is_a_usage_error(tellonce: Tellonce, 
     assert complaint in plain(done.err)
 
 
+def test_a_code_that_is_none_is_a_usage_error_that_names_the_field(tellonce: Tellonce) -> None:
+    done = tellonce("handoffs", "--department", "Ship ping")
+
+    assert done.code == 2
+    assert "hands" in done.err
+    assert "[CODE_MALFORMED]" in done.err
+
+
 def test_no_answer_has_an_exit_code_of_its_own_and_says_what_to_do(tellonce: Tellonce) -> None:
     done = tellonce("status", "--target", "127.0.0.1:1")
 

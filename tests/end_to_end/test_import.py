@@ -53,6 +53,14 @@ rules:
     when: first
     emit: request-opened
     set: {{request_id: name, contact_id: name, owner_department: code(row.team)}}
+  - rule: promised
+    when: first
+    emit: promise-made
+    set:
+      promise_id: name
+      kind: '"answer"'
+      request_id: name
+      due: {{local: local(row.at), zone: '"Europe/Paris"'}}
   - rule: handed over
     when: moved
     emit: handoff-offered
