@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -187,7 +187,12 @@ PROMISE: tuple[Move, ...] = (
     lambda d: PromiseBroken(promise_id=d.promise),
 )
 CONFIRMED: tuple[Move, ...] = (lambda d: EventConfirmed(stream=d.of(f"contact-{d.contact}", f"promise-{d.promise}")),)
-FAMILIES = (CONTACT, REQUEST, (*REQUEST[:1], *HANDOFF), PROMISE)
+CONTACTS = (*CONTACT[:1], *CONTACT)
+REQUESTS = (*REQUEST[:1], *REQUEST)
+HANDOFFS = (*REQUEST[:1], *HANDOFF)
+PROMISES = (*PROMISE[:1], *PROMISE)
+FAMILIES = (CONTACTS, REQUESTS, HANDOFFS, PROMISES)
+"""The first two moves of each open an entity."""
 
 
 def _target_broken(contact_id: str) -> PromiseBroken:
@@ -195,23 +200,26 @@ def _target_broken(contact_id: str) -> PromiseBroken:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Event]:
-    """Events of a few entities, recorded in any order of time or nearly in order, some held back, some exempt, openers anywhere."""
-    families = draw(st.lists(st.sampled_from(range(len(FAMILIES))), min_size=1, max_size=4, unique=True))
-    moves = [FAMILIES[number] for number in families]
-    sorted_by_time = draw(st.sampled_from((True, True, False)))
+def histories(draw: st.DrawFn, families: Sequence[tuple[Move, ...]] = ()) -> list[Event]:
+    """Events of a few entities, recorded in any order of time or nearly in order, some held back, some exempt, openers anywhere.
+
+    `families`: of which; by default of up to three.
+    """
+    moves = families or draw(st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=3, unique_by=id))
+    in_order = draw(st.sampled_from((True, True, False)))
     size = draw(st.integers(8, 40))
     seeds = draw(st.lists(st.integers(0, 2**32), min_size=size, max_size=size))
     minutes = [random.Random(seed).randrange(MINUTES) for seed in seeds]
-    if sorted_by_time:
+    if in_order:
         minutes.sort()
     made: list[Event] = []
-    for minute, seed in zip(minutes, seeds, strict=True):
+    for number, (minute, seed) in enumerate(zip(minutes, seeds, strict=True)):
         draws = Draws(seed)
-        # Each entity is opened early more often than not: little applies before.
-        of_family = draws.of(*moves)
-        payload = draws.of(*of_family, *of_family[:1] * (8 if len(made) < 6 else 0), *CONFIRMED)(draws)
-        made.append(_recorded(payload, draws, minute if draws.of(True, True, True, False) else draws.of(*range(MINUTES)), made))
+        of_family = moves[number % len(moves)]
+        # Most entities are opened first, because little applies before.
+        opens = number < 2 * len(moves) and draws.of(True, True, True, False)
+        move = of_family[min(1, number // len(moves))] if opens else draws.of(*of_family, *CONFIRMED)
+        made.append(_recorded(move(draws), draws, minute if draws.of(*[True] * 4, False) else draws.of(*range(MINUTES)), made))
     return made
 
 
