@@ -81,10 +81,6 @@ class TooLateError(ConflictError):
     """The event occurred longer ago than may be recorded just so. Set `record_late`, or import it."""
 
 
-class GroupRefusedError(ConflictError):
-    """Another event of the same group was refused. Mend that one and send the whole group again."""
-
-
 class NotPermittedError(TellonceError):
     """Somebody else has to do it: another department, or the ledger itself."""
 
@@ -144,7 +140,6 @@ BY_REASON: Final[dict[int, type[TellonceError]]] = {
     ErrorReason.HANDOFFS_PENDING: MoveNotAllowedError,
     ErrorReason.OWNERSHIP_ALREADY_MOVING: MoveNotAllowedError,
     ErrorReason.OCCURRED_TOO_LONG_AGO: TooLateError,
-    ErrorReason.GROUP_REFUSED: GroupRefusedError,
     ErrorReason.TOKEN_MALFORMED: TokenError,
     ErrorReason.TOKEN_OF_OTHER_LEDGER: TokenError,
     ErrorReason.TOKEN_OF_OTHER_INCARNATION: TokenError,

@@ -443,7 +443,7 @@ class ContactEnded(_message.Message):
     ended_by: Global___EndedBy.ValueType
     """Who ended it."""
     disposition: _builtins.str
-    """Outcome; `no_answer_needed`, `spam` and `wrong_number` void the response target."""
+    """Outcome; `no_answer_needed` and `spam` before the due void the response target."""
     reason: _builtins.str
     """The reason as understood in the end."""
     completeness: Global___Completeness.ValueType

@@ -66,8 +66,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The event occurred longer ago than the recording allowance. Set `record_late`, or import it."""
     IMPORT_NOT_OPEN: _ErrorReason.ValueType  # 28
     """The import run is not open. Append `import-started` first, or use a run that has not finished."""
-    GROUP_REFUSED: _ErrorReason.ValueType  # 29
-    """Another event of the same group was refused, so this one was not recorded either. Mend that one and send the group again."""
     TOKEN_MALFORMED: _ErrorReason.ValueType  # 40
     """The token cannot be read. Use one that an append or a read returned."""
     TOKEN_OF_OTHER_LEDGER: _ErrorReason.ValueType  # 41
@@ -156,8 +154,6 @@ OCCURRED_TOO_LONG_AGO: ErrorReason.ValueType  # 27
 """The event occurred longer ago than the recording allowance. Set `record_late`, or import it."""
 IMPORT_NOT_OPEN: ErrorReason.ValueType  # 28
 """The import run is not open. Append `import-started` first, or use a run that has not finished."""
-GROUP_REFUSED: ErrorReason.ValueType  # 29
-"""Another event of the same group was refused, so this one was not recorded either. Mend that one and send the group again."""
 TOKEN_MALFORMED: ErrorReason.ValueType  # 40
 """The token cannot be read. Use one that an append or a read returned."""
 TOKEN_OF_OTHER_LEDGER: ErrorReason.ValueType  # 41

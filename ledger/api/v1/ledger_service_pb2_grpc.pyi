@@ -40,7 +40,7 @@ class LedgerServiceStub:
     Errors of the call: APPEND_TOO_LARGE, QUEUE_FULL, BULK_LANE_CLOSED, STORE_READ_ONLY, SHUTTING_DOWN, OUTCOME_UNKNOWN.
     Errors of a group: FIELD_*, ID_MALFORMED, CODE_MALFORMED, TIME_OUT_OF_RANGE, TEXT_TOO_LONG, IDENTIFIER_INVALID, LOCAL_TIME_INVALID,
     TOPIC_RESERVED, EVENT_ID_REUSED, REVISION_MISMATCH, REFERENCE_UNKNOWN, MOVE_NOT_ALLOWED, HANDOFFS_PENDING, OWNERSHIP_ALREADY_MOVING,
-    DEPARTMENT_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, IMPORT_NOT_OPEN, GROUP_REFUSED.
+    DEPARTMENT_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, IMPORT_NOT_OPEN.
     Example: `tellonce append --topic contact-received --set contact_id=c-1 --set reason=delivery`.
     """
     ReadEvents: _grpc.UnaryStreamMultiCallable[_ledger_service_pb2.ReadEventsRequest, _ledger_service_pb2.ReadEventsResponse]
@@ -73,7 +73,7 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     Errors of the call: APPEND_TOO_LARGE, QUEUE_FULL, BULK_LANE_CLOSED, STORE_READ_ONLY, SHUTTING_DOWN, OUTCOME_UNKNOWN.
     Errors of a group: FIELD_*, ID_MALFORMED, CODE_MALFORMED, TIME_OUT_OF_RANGE, TEXT_TOO_LONG, IDENTIFIER_INVALID, LOCAL_TIME_INVALID,
     TOPIC_RESERVED, EVENT_ID_REUSED, REVISION_MISMATCH, REFERENCE_UNKNOWN, MOVE_NOT_ALLOWED, HANDOFFS_PENDING, OWNERSHIP_ALREADY_MOVING,
-    DEPARTMENT_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, IMPORT_NOT_OPEN, GROUP_REFUSED.
+    DEPARTMENT_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, IMPORT_NOT_OPEN.
     Example: `tellonce append --topic contact-received --set contact_id=c-1 --set reason=delivery`.
     """
     ReadEvents: _aio.UnaryStreamMultiCallable[_ledger_service_pb2.ReadEventsRequest, _ledger_service_pb2.ReadEventsResponse]  # type: ignore[assignment]
@@ -109,7 +109,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors of the call: APPEND_TOO_LARGE, QUEUE_FULL, BULK_LANE_CLOSED, STORE_READ_ONLY, SHUTTING_DOWN, OUTCOME_UNKNOWN.
         Errors of a group: FIELD_*, ID_MALFORMED, CODE_MALFORMED, TIME_OUT_OF_RANGE, TEXT_TOO_LONG, IDENTIFIER_INVALID, LOCAL_TIME_INVALID,
         TOPIC_RESERVED, EVENT_ID_REUSED, REVISION_MISMATCH, REFERENCE_UNKNOWN, MOVE_NOT_ALLOWED, HANDOFFS_PENDING, OWNERSHIP_ALREADY_MOVING,
-        DEPARTMENT_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, IMPORT_NOT_OPEN, GROUP_REFUSED.
+        DEPARTMENT_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, IMPORT_NOT_OPEN.
         Example: `tellonce append --topic contact-received --set contact_id=c-1 --set reason=delivery`.
         """
 
