@@ -18,7 +18,7 @@ from ledger.api.v1.governance_pb2 import LedgerOpened
 from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
 from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.catalogue import BY_FIELD, read_event
-from ledger.commit.decision import Decider, IncomingGroup, Outcome
+from ledger.commit.decision import Decider, IncomingGroup
 from ledger.commit.streams import Streams
 from ledger.commit.subjects import Subjects
 from ledger.commit.writer import Writer, wall_clock
@@ -34,7 +34,6 @@ from ledger.policy.default import POLICY_ID, RECORDING_ALLOWANCE, default_policy
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import MasterKey, load, load_or_create
 from ledger.privacy.vault import Vault
-from ledger.status import status_of
 from ledger.store.recorder import Head, LogRecorder
 
 LOG_FILE: Final = "log.db"
@@ -162,17 +161,7 @@ class Ledger(Application[str]):
                 event_count=event_count,
                 event_count_max=APPEND_EVENTS_MAX,
             )
-        results: Future[list[GroupResult]] = Future()
-
-        def answer(done: Future[list[Outcome]]) -> None:
-            error = done.exception()
-            if error is not None:
-                results.set_exception(error)
-            else:
-                results.set_result([_result(outcome) for outcome in done.result()])
-
-        self.writer.submit(received, event_count).add_done_callback(answer)
-        return results
+        return self.writer.submit(received, event_count)
 
     def close(self) -> None:
         """Record what waits, and close the files."""
@@ -242,9 +231,3 @@ def warm_rules() -> None:
     warm(EventEnvelope())
     for kind in BY_FIELD.values():
         warm(kind.message())
-
-
-def _result(outcome: Outcome) -> GroupResult:
-    if outcome.error is not None:
-        return GroupResult(error=status_of(outcome.error))
-    return GroupResult(appended=outcome.appended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 import time
@@ -17,7 +18,7 @@ from ledger.privacy.vault import Vault, VaultUnavailableError
 from ledger.store.recorder import LogReader, StoreError
 from ledger.store.sqlite import open_reader
 from ledger.wake import WakeListener, WakeSender
-from projections.projector import LogBranchedError, Projector, open_views
+from projections.projector import LogBranchedError, Projector, SearchDamagedError, is_damaged, new_views, open_views
 from projections.search import SearchIndex
 from projections.views_file import ViewsFolder
 
@@ -31,49 +32,109 @@ log = logging.getLogger("tellonce.projector")
 
 def run_projector(data: DataDirectory, ready: Callable[..., None]) -> None:
     """Follow the log until the process is ended: a batch is applied whole or not at all, whenever that is."""
-    wakes = WakeListener(data.projector_socket)
-    server = WakeSender(data.server_socket)
+    # What is remembered here has no cycles, and is a million objects: looking through them for some takes half of the time.
+    gc.disable()
     reader = open_reader(data.log)
     opened = read_event(1, reader.read(0, 1)[0].header)
     ledger_id = UUID(opened.payload.ledger_id).bytes
-    vault = Vault(data.vault, load(data.master_key), read_only=True)
-    content = ContentReader(vault, ledger_id)
-    folder = ViewsFolder(data.views)
-    projector = open_views(folder, reader, ledger_id)
-    search = SearchIndex(folder.search)
-    if search.position > reader.head().position:
-        search.clear()
-    _index_behind(search, projector, reader, content)
+    follower = Follower(
+        ViewsFolder(data.views),
+        reader,
+        ledger_id,
+        ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id),
+    )
+    wakes = WakeListener(data.projector_socket)
+    server = WakeSender(data.server_socket)
     ready()
     stalls = 0
-    told = time.monotonic()
     while True:
         try:
-            applied = projector.step(search, content)
+            applied = follower.step()
             stalls = 0
-        except LogBranchedError as error:
-            log.warning("%s The views are made anew.", error)
-            projector.close()
-            search.clear()
-            projector = open_views(folder, reader, ledger_id)
-            continue
         except UnknownTopicError as error:
-            log.error("NEEDS_UPGRADE: %s The views stand at %d until then.", error, projector.position)
+            log.error("NEEDS_UPGRADE: %s The views stand at %d until then.", error, follower.position)
+            raise SystemExit(1) from error
+        except SearchDamagedError as error:
+            log.error("%s", error)
             raise SystemExit(1) from error
         except (StoreError, VaultUnavailableError, sqlite3.OperationalError) as error:
-            log.warning("The views stall at %d and are tried again: %s", projector.position, error)
+            log.warning("The views stall at %d and are tried again: %s", follower.position, error)
             time.sleep(STALL_SECONDS[min(stalls, len(STALL_SECONDS) - 1)])
             stalls += 1
             continue
         if applied:
             server.wake()
-            if time.monotonic() - told >= PROGRESS_SECONDS:
-                told = time.monotonic()
-                behind = reader.head().position - projector.position
-                if behind > applied:
-                    log.info("The views stand at %d, %d events behind.", projector.position, behind)
         else:
+            # Calls are taken first and the log is read afterwards, so none is missed.
             wakes.wait(LOOK_SECONDS)
+
+
+class Follower:
+    """The views and the search index of one data directory, kept at the end of the log."""
+
+    def __init__(self, folder: ViewsFolder, reader: LogReader, ledger_id: bytes, content: ContentReader) -> None:
+        self._folder = folder
+        self._reader = reader
+        self._ledger_id = ledger_id
+        self._content = content
+        self._projector = open_views(folder, reader, ledger_id)
+        self._search = SearchIndex(folder.search)
+        self._told = time.monotonic()
+        self._begin()
+
+    @property
+    def position(self) -> int:
+        """Everything up to this position is in the views."""
+        return self._projector.position
+
+    def step(self) -> int:
+        """Apply the next batch, if there is one, and return its number of events.
+
+        Views that are of another branch of the log, damaged, or replaced by a rebuild are left for others.
+        Raises UnknownTopicError, and storage and vault errors as they are: try again.
+        """
+        if self._folder.current() != self._projector.file:
+            log.info("Other views are in use: going on with those.")
+            self._go_on_with(open_views)
+        try:
+            applied = self._projector.step(self._search, self._content)
+        except LogBranchedError as error:
+            log.warning("%s The views are made anew.", error)
+            self._go_on_with(new_views)
+            return 0
+        except sqlite3.DatabaseError as error:
+            if not is_damaged(error):
+                raise
+            log.error("The views are damaged (%s) and are made anew.", error)
+            self._go_on_with(new_views)
+            return 0
+        if applied:
+            self._tell(applied)
+        return applied
+
+    def close(self) -> None:
+        """Close all files."""
+        self._projector.close()
+        self._search.close()
+
+    def _go_on_with(self, opened: Callable[[ViewsFolder, LogReader, bytes], Projector]) -> None:
+        self._projector.close()
+        self._projector = opened(self._folder, self._reader, self._ledger_id)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Bring the search index to where the views are: its file may be lost alone, and knows no branch of its own."""
+        if self._projector.position == 0:
+            self._search.clear()
+        _index_behind(self._search, self._projector, self._reader, self._content)
+
+    def _tell(self, applied: int) -> None:
+        if time.monotonic() - self._told < PROGRESS_SECONDS:
+            return
+        self._told = time.monotonic()
+        behind = self._reader.head().position - self._projector.position
+        if behind > applied:
+            log.info("The views stand at %d, %d events behind.", self._projector.position, behind)
 
 
 def _index_behind(search: SearchIndex, projector: Projector, reader: LogReader, content: ContentReader) -> None:

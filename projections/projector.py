@@ -20,6 +20,8 @@ import sqlite_utils
 
 from ledger.catalogue import read_event
 from ledger.event import Event
+from ledger.sqlite_file import WAL_BACKSTOP_PAGES
+from ledger.sqlite_writer import Checkpointer
 from projections import contacts, digest, fold_engine, handoffs, promises, quality, requests
 from projections.digest import Digests
 from projections.facts import FactsView
@@ -70,10 +72,15 @@ class Projector:
         self._log = log_reader
         self._ledger_id = ledger_id
         self._db = _open(file)
-        if not _has_tables(self._db):
-            _create_tables(self._db, ledger_id)
-        self.checkpoint = Checkpoint._make(self._db.execute("SELECT position, leaf, ledger_id FROM checkpoint").fetchone())
-        self._forget()
+        try:
+            if not _has_tables(self._db):
+                _create_tables(self._db, ledger_id)
+            self.checkpoint = Checkpoint._make(self._db.execute("SELECT position, leaf, ledger_id FROM checkpoint").fetchone())
+            self._forget()
+            self._checkpointer = Checkpointer(file)
+        except BaseException:
+            self._db.close()
+            raise
 
     @property
     def position(self) -> int:
@@ -91,7 +98,8 @@ class Projector:
     def step(self, search: SearchIndex | None, content: ContentReader) -> int:
         """Apply the next batch, if there is one, and return its number of events. `search` None: the index is not written.
 
-        Raises LogBranchedError, UnknownTopicError, and storage and vault errors as they are; nothing of the batch is applied then.
+        Raises LogBranchedError, UnknownTopicError, SearchDamagedError, and storage and vault errors as they are; the views have
+        nothing of the batch then.
         """
         position = self.checkpoint.position
         limit = BATCH_EVENTS - position % digest.WINDOW
@@ -105,7 +113,7 @@ class Projector:
             return 0
         events = [read_event(row.position, row.header, row.parts) for row in rows]
         if search is not None:
-            search.apply(events, content)
+            _index(search, events, content)
         try:
             self._apply(rows, events)
         except BaseException:
@@ -127,6 +135,7 @@ class Projector:
         self._db.execute("UPDATE checkpoint SET position = ?, leaf = ?, ledger_id = ?", checkpoint)
         self._db.execute("COMMIT")
         self.checkpoint = checkpoint
+        self._checkpointer.written()
 
     def _forget(self) -> None:
         """Make all that remembers anew: what a rolled back batch left in memory is not in the file."""
@@ -137,6 +146,7 @@ class Projector:
 
     def close(self) -> None:
         """Close the file."""
+        self._checkpointer.stop()
         self._db.close()
 
 
@@ -146,6 +156,19 @@ class LogBranchedError(Exception):
     def __init__(self, position: int) -> None:
         super().__init__(f"The log holds another event at position {position} than the views have applied.")
         self.position = position
+
+
+class SearchDamagedError(Exception):
+    """The file of the search index is damaged: stop the server, delete it, and start again. It is then made anew."""
+
+
+def _index(search: SearchIndex, events: list[Event], content: ContentReader) -> None:
+    try:
+        search.apply(events, content)
+    except sqlite3.DatabaseError as error:
+        if is_damaged(error):
+            raise SearchDamagedError(f"The search index is damaged ({error}): stop the server, delete it, start again.") from error
+        raise
 
 
 def leaf_hash(header: bytes) -> bytes:
@@ -166,10 +189,19 @@ def open_views(folder: ViewsFolder, log_reader: LogReader, ledger_id: bytes) -> 
                 return projector
             log.warning("The views were made of another branch of the log, and are made anew.")
             projector.close()
-    fresh = folder.fresh()
-    projector = Projector(fresh, log_reader, ledger_id)
-    folder.switch(fresh)
+    return new_views(folder, log_reader, ledger_id)
+
+
+def new_views(folder: ViewsFolder, log_reader: LogReader, ledger_id: bytes) -> Projector:
+    """Return the projector of new, empty views, in use from now on."""
+    projector = Projector(folder.fresh(), log_reader, ledger_id)
+    folder.switch(projector.file)
     return projector
+
+
+def is_damaged(error: sqlite3.Error) -> bool:
+    """True when a file itself is broken, so that trying again cannot help."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def rebuild(
@@ -187,8 +219,10 @@ def rebuild(
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    # Which columns a row's update names depends on what changed, so there are many statements.
+    db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=1000)
     db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA wal_autocheckpoint = {WAL_BACKSTOP_PAGES}")
     # Views are made anew from the log when they are lost: a crash of the machine may take their end.
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA cache_size = -65536")

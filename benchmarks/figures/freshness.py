@@ -44,7 +44,8 @@ def run(bench: Bench) -> Sequence[Result]:
     rate = median(one["appended"] / one["seconds"] for one in rounds)
     detail = (
         f"ack to the answer of a question that must know the event, call included: {spread(fresh)}; "
-        f"the same question that need not: {spread(anyhow)}; {rate:,.0f} appends/s were answered"
+        f"the same question that need not: {spread(anyhow)}; {rate:,.0f} appends/s were answered; "
+        f"the load came late by {max(one['late'] for one in rounds) * 1_000:.0f} ms at most"
     )
     return [compared("P6", NAME, "ms", GOAL, p99, detail=detail)]
 

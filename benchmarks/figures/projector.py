@@ -15,7 +15,7 @@ from benchmarks.process import measured_by
 GOAL_LIVE: Final = Goal(ratio_min=0.5, ours_min=20_000, unit="events/s")
 GOAL_REBUILD: Final = Goal(ratio_min=0.5, ours_min=30_000, unit="events/s")
 NAME: Final = "Projector, all views with search"
-EVENTS: Final = 50_000
+EVENTS: Final = 40_000
 EVENTS_QUICK: Final = 20_000
 
 

@@ -21,7 +21,7 @@ GOAL_PRESENT: Final = Goal(ratio_max=3.0)
 GOAL_PAST: Final = Goal(ratio_max=2.0)
 NAME_PRESENT: Final = "Questions, latest: p99, vs a no-op call"
 NAME_PAST: Final = "Questions as of the past: p99, vs the present"
-CALLS: Final = 400
+CALLS: Final = 300
 CALLS_QUICK: Final = 100
 NOOP: Final = "no-op"
 KNOWN: Final = "as known at a random position"

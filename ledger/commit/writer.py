@@ -16,11 +16,13 @@ from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from ledger.api.v1.errors_pb2 import OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
+from ledger.api.v1.ledger_service_pb2 import GroupResult
 from ledger.commit.decision import Decider, Decision, IncomingGroup, Outcome
 from ledger.commit.streams import Streams
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.privacy.vault import VaultUnavailableError
+from ledger.status import status_of
 from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoreError
 
 BATCH_EVENTS_MAX: Final = 2_000
@@ -39,7 +41,7 @@ class Job(NamedTuple):
     groups: Sequence[IncomingGroup | LedgerError]
     """In the order of the call; a group that was refused at intake stands as its refusal."""
     event_count: int
-    done: Future[list[Outcome]]
+    done: Future[list[GroupResult]]
 
 
 class Writer:
@@ -70,7 +72,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def submit(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int) -> Future[list[Outcome]]:
+    def submit(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int) -> Future[list[GroupResult]]:
         """Queue a call's groups. Raises LedgerError (QUEUE_FULL, SHUTTING_DOWN) at once when they cannot be taken."""
         job = Job(groups, event_count, Future())
         job.done.set_running_or_notify_cancel()
@@ -143,7 +145,7 @@ class Writer:
             return
         self.read_only_reason = None
         for job in batch:
-            job.done.set_result(outcomes[: len(job.groups)])
+            job.done.set_result([_result(outcome) for outcome in outcomes[: len(job.groups)]])
             del outcomes[: len(job.groups)]
 
     def _commit(self, batch: list[Job]) -> list[Outcome]:
@@ -232,3 +234,9 @@ def _unknown() -> LedgerError:
         "Whether the events were recorded is not known: send them again with the same ids.",
         retry_after_seconds=0.5,
     )
+
+
+def _result(outcome: Outcome) -> GroupResult:
+    if outcome.error is not None:
+        return GroupResult(error=status_of(outcome.error))
+    return GroupResult(appended=outcome.appended)
