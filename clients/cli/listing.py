@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from types import FrameType
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -95,20 +99,37 @@ def follow(
     subscription: Subscription[T], wrap: Callable[[int, T], Message], line: Callable[[T, bool], Text], output: Output, what: str
 ) -> None:
     """Print changes as they come, until Ctrl-C. `wrap` makes the JSON line of a change."""
-    with subscription:
-        try:
-            for change in subscription.changes():
-                if change.item is not None:
-                    if output.json:
-                        print_json_line(wrap(change.position, change.item))
-                    else:
-                        console().print(line(change.item, output.utc))
-                elif change.mark == "caught_up":
-                    remark(f"Up to date at position {change.position:,}: waiting for {what}. Ctrl-C ends it.")
-                elif change.mark == "membership_changed":
-                    remark("Identifiers were joined to or split from the customer: read the history again.")
-        except KeyboardInterrupt:
-            remark(f"Ended at position {subscription.position:,}. Go on from here with --after {subscription.position}.")
+    with subscription, _closed_by_ctrl_c(subscription):
+        for change in subscription.changes():
+            if change.item is not None:
+                if output.json:
+                    print_json_line(wrap(change.position, change.item))
+                else:
+                    console().print(line(change.item, output.utc))
+            elif change.mark == "caught_up":
+                remark(f"Up to date at position {change.position:,}: waiting for {what}. Ctrl-C ends it.")
+            elif change.mark == "membership_changed":
+                remark("Identifiers were joined to or split from the customer: read the history again.")
+    remark(f"Ended at position {subscription.position:,}. Go on from here with --after {subscription.position}.")
+
+
+@contextmanager
+def _closed_by_ctrl_c(subscription: Subscription[T]) -> Iterator[None]:
+    """Let Ctrl-C close the stream; a second one interrupts as usual.
+
+    An exception raised wherever the signal happens to arrive may be lost in the libraries below; closing is not. It takes locks
+    that the interrupted code may hold, so it is done by a thread.
+    """
+
+    def close(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        threading.Thread(target=subscription.close, daemon=True).start()
+
+    before = signal.signal(signal.SIGINT, close)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def split(texts: Iterable[str] | None) -> list[str]:

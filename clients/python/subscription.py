@@ -69,6 +69,9 @@ class Subscription(Generic[T]):
                 if request is None:
                     return
                 self._call = self._connections.stream(self._feed.rpc)(request, timeout=self._session.retry.stream_seconds)
+                # Whoever closes in another thread has seen the call, or is seen here.
+                if self._closed.is_set():
+                    return
                 for response in self._call:
                     attempts.progressed()
                     yield from self._following.take(response)
