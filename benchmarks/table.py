@@ -1,4 +1,7 @@
-"""What a run leaves: a table for people, build/bench.json for programs, and every round in build/bench-rounds.json."""
+"""What a run leaves: a table for people, build/bench.json for programs, every round in build/bench-rounds.json.
+
+And build/bench.md, to be pasted into docs/performance.md.
+"""
 
 from __future__ import annotations
 
@@ -19,33 +22,30 @@ from benchmarks.figure import Result, as_record
 
 RESULTS: Final = "bench.json"
 ROUNDS: Final = "bench-rounds.json"
+TEXT: Final = "bench.md"
+HEADINGS: Final = ("", "figure", "ours", "limit", "unit", "ratio", "goal", "met")
+RIGHT: Final = frozenset({"ours", "limit", "ratio"})
 LIBRARIES: Final = ("grpcio", "protobuf", "protovalidate", "cryptography")
 
 
 def show(console: Console, results: Sequence[Result], seconds: float) -> None:
     """Print the table, and below it how each line was measured."""
     table = Table(title="Tellonce, each figure against its limit in the same run", title_justify="left")
-    for heading, justify in (("", "left"), ("figure", "left"), ("ours", "right"), ("limit", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for heading in ("unit", "ratio", "goal", "met"):
-        table.add_column(heading, justify="right" if heading == "ratio" else "left")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading in RIGHT else "left")
     for result in results:
-        met = "skipped" if result.skipped is not None else "yes" if result.met else "no"
-        table.add_row(
-            result.id, result.name, _number(result.ours), _number(result.limit), result.unit, _ratio(result.ratio), result.goal, met
-        )
+        table.add_row(*_cells(result))
     console.print(table)
     for result in results:
         if result.skipped is not None:
             console.print(f"{result.id} skipped: {result.skipped}", highlight=False)
         elif result.detail:
             console.print(f"{result.id} {result.name}: {result.detail}", highlight=False)
-    machine = ", ".join(f"{name} {value}" for name, value in machine_of().items())
-    console.print(f"{seconds / 60:.1f} minutes on: {machine}", highlight=False)
+    console.print(f"{seconds / 60:.1f} minutes on: {_machine()}", highlight=False)
 
 
 def save(folder: Path, results: Sequence[Result]) -> Path:
-    """Write both files; return the first."""
+    """Write the files; return the first."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RESULTS
     path.write_text(json.dumps([as_record(result) for result in results], indent=1) + "\n")
@@ -55,7 +55,24 @@ def save(folder: Path, results: Sequence[Result]) -> Path:
         "figures": [{**as_record(result), "detail": result.detail, "measured": result.measured} for result in results],
     }
     (folder / ROUNDS).write_text(json.dumps(every_round, indent=1) + "\n")
+    (folder / TEXT).write_text(_markdown(results))
     return path
+
+
+def _cells(result: Result) -> tuple[str, ...]:
+    met = "skipped" if result.skipped is not None else "yes" if result.met else "no"
+    numbers = (_number(result.ours), _number(result.limit), result.unit, _ratio(result.ratio))
+    return (result.id, result.name, *numbers, result.goal, met)
+
+
+def _markdown(results: Sequence[Result]) -> str:
+    rules = ("---:" if heading in RIGHT else "---" for heading in HEADINGS)
+    rows = [HEADINGS, tuple(rules), *map(_cells, results)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows) + f"\nMeasured on: {_machine()}.\n"
+
+
+def _machine() -> str:
+    return ", ".join(f"{name} {value}" for name, value in machine_of().items())
 
 
 def machine_of() -> dict[str, Any]:

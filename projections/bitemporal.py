@@ -7,7 +7,7 @@ A version of a row holds what an entity was from one event to the next. It is tr
 Two tables each: `<name>_now` holds the version that is open today, one per entity and key, indexed in the order of its lists;
 `<name>_past` holds versions that ended, each written once. A past version is found by the length of its interval: it stands in
 the class of the next power of two, so that those which cover an instant begin at most that long before it. One index an axis
-then finds them in time that does not grow with the log, and at least half of what it touches is wanted.
+then finds them in time that does not grow with the log, and about half of what it touches is wanted.
 
 Knows nothing of events and rules.
 """
@@ -64,6 +64,8 @@ class Table:
     """Static columns by which a caller narrows down to a few entities."""
     scopes_of: str = ""
     """Table of the same family whose index by scope serves this one too; empty: it has its own."""
+    lead: str = ""
+    """Column by which past rows are kept apart, besides their state: most lists name one of its few values. Never NULL."""
     keyed: bool = False
     """True where an entity has several rows, told apart by `key`, an integer; the key is 0 where it has one only."""
 
@@ -100,10 +102,15 @@ def create_table(db: sqlite3.Connection, table: Table) -> None:
         f"record_class INTEGER, occur_class INTEGER, {values}) STRICT"
     )
     db.execute(f"CREATE INDEX {name}_past_entity ON {name}_past (entity)")
-    db.execute(
-        f"CREATE INDEX {name}_past_record ON {name}_past (state, record_class, from_position) WHERE record_class IS NOT NULL"
-    )
-    db.execute(f"CREATE INDEX {name}_past_occur ON {name}_past (state, occur_class, occur_from) WHERE occur_class IS NOT NULL")
+    kept_by = f"state, {table.lead}" if table.lead else "state"
+    for axis, columns in (
+        ("record", "record_class, from_position, closed_position"),
+        ("occur", "occur_class, occur_from, occur_until"),
+    ):
+        condition = f"{axis}_class IS NOT NULL"
+        db.execute(f"CREATE INDEX {name}_past_{axis} ON {name}_past ({kept_by}, {columns}) WHERE {condition}")
+    if table.lead:
+        db.execute(f"CREATE TABLE {name}_lead (value TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
     # Entities that a scope no longer leads to: a row went away, or its subject was another one.
     db.execute(f"CREATE TABLE {name}_former (entity INTEGER NOT NULL, scope TEXT NOT NULL, value ANY) STRICT")
     db.execute(f"CREATE INDEX {name}_former_value ON {name}_former (scope, value)")
@@ -137,6 +144,8 @@ class Writer:
         """What they are in the file."""
         self._past: list[Values] = []
         self._former: list[tuple[int, str, Value]] = []
+        self._lead = table.names.index(table.lead) if table.lead else None
+        self._leads: set[str] = {value for (value,) in db.execute(f"SELECT value FROM {table.name}_lead")} if table.lead else set()
         self._updates: dict[tuple[bool, ...], str] = {}
         key = ("key",) if table.keyed else ()
         self._where = "entity = ? AND key = ?" if table.keyed else "entity = ?"
@@ -281,6 +290,7 @@ class Writer:
                 inserts.append((*where, row[0], row[1], *row[2]))
         if self._past:
             db.executemany(self._insert_past, self._past)
+            self._note_leads()
         if deletes:
             db.executemany(f"DELETE FROM {name}_now WHERE {self._where}", deletes)
         if inserts:
@@ -293,6 +303,13 @@ class Writer:
         self._stored.clear()
         self._past.clear()
         self._former.clear()
+
+    def _note_leads(self) -> None:
+        if self._lead is not None:
+            place = len(self.table.names) - self._lead
+            new = {row[-place] for row in self._past} - self._leads
+            self._leads |= new
+            self._db.executemany(f"INSERT INTO {self.table.name}_lead VALUES (?)", [(value,) for value in new])
 
     def _update_now(self, changed: tuple[bool, ...]) -> str:
         """Return the statement that sets these columns only: SQLite rewrites an index for every column that is named."""

@@ -98,7 +98,7 @@ def page(
 
     `subjects`: those of the filter's customer, None for anybody's.
     """
-    rows, following = listing.page(read, TABLE, _choice(filter, subjects), ORDER, limit, after)
+    rows, following = listing.page(read, TABLE, _choice(read, filter, subjects), ORDER, limit, after)
     return _shown(read, rows), following
 
 
@@ -106,7 +106,7 @@ def count(
     read: Read, filter: ContactFilter, group_by: Sequence[ContactGroup.ValueType], subjects: Sequence[bytes] | None = None
 ) -> ContactCount:
     """Return how many contacts there are of each group. `subjects` as in `page`."""
-    rows, total = listing.count(read, TABLE, _choice(filter, subjects), [_GROUPS[group] for group in group_by])
+    rows, total = listing.count(read, TABLE, _choice(read, filter, subjects), [_GROUPS[group] for group in group_by])
     return ContactCount(rows=rows, total=total)
 
 
@@ -121,19 +121,20 @@ def changed(
 
     Stops at the first position at which it has `limit`.
     """
-    found = listing.changed(read, TABLE, VIEW.family, _choice(filter, subjects), after_position, limit)
+    found = listing.changed(read, TABLE, VIEW.family, _choice(read, filter, subjects), after_position, limit)
     return list(zip([position for position, _ in found], _shown(read, [row for _, row in found]), strict=True))
 
 
-def _choice(filter: ContactFilter, subjects: Sequence[bytes] | None) -> Choice:
+def _choice(read: Read, filter: ContactFilter, subjects: Sequence[bytes] | None) -> Choice:
     parameters: dict[str, Any] = {}
-    where = [
+    where = listing.opened_by(read, "opened_time", parameters)
+    where += [
         one_of(column, values, parameters, column)
         for column, values in (("channel", filter.channels), ("department", filter.departments), ("reason", filter.reasons))
         if values
     ]
     scopes = {} if subjects is None else {"subject": subjects}
-    return Choice(tuple(where), parameters, tuple(filter.states) or _STATES, scopes)
+    return Choice(tuple(where), parameters, tuple(filter.states) or _STATES, scopes=scopes)
 
 
 def _shown(read: Read, rows: Sequence[Row]) -> list[Contact]:

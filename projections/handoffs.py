@@ -73,12 +73,13 @@ TABLE: Final = Table(
     ),
     indexes=(
         "state, since_time, entity, key",
-        "hands, since_time, entity, key WHERE hands <> ''",
+        "hands, state, since_time, entity, key WHERE hands <> ''",
         "subject",
         "handoff_id",
         "term WHERE term IS NOT NULL",
     ),
     scopes=("subject", "handoff_id"),
+    lead="hands",
     keyed=True,
 )
 
@@ -192,7 +193,7 @@ def _choice(read: Read, filter: HandoffFilter, subjects: Sequence[bytes] | None)
         where.append(f"(complete_by < :evaluated OR (accept_by < :evaluated AND {_PENDING_SQL} AND NOT ever_accepted))")
         parameters["evaluated"] = read.evaluated
     if filter.hands:
-        where.append(f"hands <> '' AND {one_of('hands', filter.hands, parameters, 'hands')}")
+        where.append("hands <> ''")
     if filter.to_departments:
         where.append(one_of("to_department", filter.to_departments, parameters, "to"))
     if filter.from_departments:
@@ -203,7 +204,7 @@ def _choice(read: Read, filter: HandoffFilter, subjects: Sequence[bytes] | None)
             return None
         entities = (entity,)
     scopes = {} if subjects is None else {"subject": subjects}
-    return Choice(tuple(where), parameters, states, scopes, entities)
+    return Choice(tuple(where), parameters, states, filter.hands, scopes, entities)
 
 
 def _shown(read: Read, rows: Sequence[Row]) -> list[Handoff]:

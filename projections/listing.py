@@ -24,6 +24,9 @@ CHUNK_EVENTS: Final = 2_000
 CHANGES_MAX: Final = 500
 """Where `changed` stops by default; the caller goes on from the last position it got."""
 
+AHEAD_MICROS: Final = 3_600_000_000
+"""No event occurs so long after it is recorded: at most 5 minutes are accepted (domain rule 8.2)."""
+
 Row = SimpleNamespace
 """A row as shown: `entity`, `key` and the table's columns by name."""
 
@@ -106,15 +109,30 @@ def changed(
 
 def _changed_in(read: Read, table: Table, choice: Choice, after_position: int, until_position: int) -> list[tuple[int, Row]]:
     found: list[tuple[int, Row]] = []
-    before: tuple[Any, ...] = ()
-    for row in changes_between(read, table, _columns(table), choice, after_position, until_position):
-        entity, key, begun, closed, meets, *columns = row
-        left = before == (entity, key, begun, 1)
-        if after_position < begun <= until_position and (meets or left):
-            found.append((begun, _row(table, columns)))
-        before = (entity, key, closed, meets)
+    ended: tuple[Any, ...] = ()
+    for entity, key, begun, closed, meets, *values in changes_between(
+        read, table, _columns(table), choice, after_position, until_position
+    ):
+        follows = ended[:3] == (entity, key, begun)
+        # A late event may move when a version began and leave what it says.
+        changed = not follows or ended[4] != values
+        if after_position < begun <= until_position and changed and (meets or (follows and ended[3])):
+            found.append((begun, _row(table, values)))
+        ended = (entity, key, closed, meets, values)
     found.sort(key=lambda change: (change[0], change[1].entity, change[1].key))
     return found
+
+
+def opened_by(read: Read, column: str, parameters: dict[str, Any]) -> list[str]:
+    """Return conditions on when a row's entity was opened that every row which shows meets: they let a list by that time end early,
+    or begin late.
+    """
+    conditions = [f"{column} < :before"] if read.before is not None else []
+    if 0 < read.known < read.position:
+        record_time = read.log.read_positions([read.known])[read.known].record_time
+        conditions.append(f"{column} <= :opened_by")
+        parameters["opened_by"] = record_time + AHEAD_MICROS
+    return conditions
 
 
 def _columns(table: Table) -> str:

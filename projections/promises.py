@@ -77,7 +77,13 @@ TABLE: Final = Table(
         "partly_kept INTEGER NOT NULL",
         "proof_event_id BLOB NOT NULL",
     ),
-    indexes=("state, due_time, entity", "subject, due_time, entity", "request_id WHERE request_id <> ''"),
+    indexes=(
+        "state, due_time, entity",
+        "owner_department, state, due_time, entity",
+        "subject, due_time, entity",
+        "request_id WHERE request_id <> ''",
+    ),
+    lead="owner_department",
     scopes=("subject", "request_id"),
 )
 
@@ -209,8 +215,8 @@ def _asked(read: Read, filter: PromiseFilter, subjects: Sequence[bytes] | None) 
         states = tuple(state for state in (PROMISE_STATE_OPEN,) if state in states)
         where.append("due_time < :evaluated")
         parameters["evaluated"] = read.evaluated
-    if filter.owner_departments:
-        where.append(one_of("department" if targets else "owner_department", filter.owner_departments, parameters, "owner"))
+    if filter.owner_departments and targets:
+        where.append(one_of("department", filter.owner_departments, parameters, "owner"))
     if filter.channels:
         where.append(one_of("channel", filter.channels, parameters, "channel"))
     if filter.HasField("due_before"):
@@ -220,7 +226,7 @@ def _asked(read: Read, filter: PromiseFilter, subjects: Sequence[bytes] | None) 
     if targets:
         if filter.undated or filter.request_id or (filter.kinds and FIRST_RESPONSE not in filter.kinds):
             return None
-        return _Asked(TARGET_TABLE, TARGETS.family, _TARGET_GROUPS, Choice(tuple(where), parameters, states, scopes))
+        return _Asked(TARGET_TABLE, TARGETS.family, _TARGET_GROUPS, Choice(tuple(where), parameters, states, scopes=scopes))
     if filter.kinds:
         where.append(one_of("kind", filter.kinds, parameters, "kind"))
     if filter.undated:
@@ -228,7 +234,7 @@ def _asked(read: Read, filter: PromiseFilter, subjects: Sequence[bytes] | None) 
     if filter.request_id:
         where.append("request_id <> ''")
         scopes["request_id"] = (filter.request_id,)
-    return _Asked(TABLE, VIEW.family, _GROUPS, Choice(tuple(where), parameters, states, scopes))
+    return _Asked(TABLE, VIEW.family, _GROUPS, Choice(tuple(where), parameters, states, filter.owner_departments, scopes))
 
 
 def _shown(read: Read, table: Table, rows: Sequence[Row]) -> list[Promise]:

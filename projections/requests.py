@@ -36,7 +36,6 @@ TABLE: Final = Table(
     static=("subject BLOB NOT NULL", "opened_time INTEGER NOT NULL", "position INTEGER NOT NULL"),
     moving=(
         "state INTEGER NOT NULL",
-        "owner_department TEXT",
         "assignee TEXT NOT NULL",
         "reason TEXT NOT NULL",
         "priority TEXT NOT NULL",
@@ -53,11 +52,14 @@ TABLE: Final = Table(
         "merged_into_request_id TEXT NOT NULL",
         "resolution INTEGER NOT NULL",
         "outcome INTEGER NOT NULL",
+        # Empty for an orphan.
+        "owner_department TEXT NOT NULL",
         "contact_ids TEXT NOT NULL",
         "pending_handoff_count INTEGER NOT NULL",
         "handoff_count INTEGER NOT NULL",
     ),
     indexes=("state, opened_time, entity", "subject, opened_time, entity"),
+    lead="owner_department",
 )
 
 ORDER: Final = Order(("opened_time", "entity"))
@@ -65,7 +67,7 @@ ORDER: Final = Order(("opened_time", "entity"))
 _STATES: Final = tuple(value for value in State.values() if value)
 _FIELDS: Final = RequestState._fields
 _PLAIN: Final = itemgetter(
-    *(_FIELDS.index(column) for column in TABLE.names if column in _FIELDS and column != "contact_ids"),
+    *(_FIELDS.index(column) for column in TABLE.names if column in _FIELDS and column not in ("owner_department", "contact_ids")),
 )
 _GROUPS: Final[dict[int, Group]] = {
     REQUEST_BY_STATE: ("state", State.Name),
@@ -81,7 +83,7 @@ def _values(state: RequestState) -> Values:
     for handoff in handoffs.values():
         if handoff.state in PENDING:
             pending += 1
-    values: Values = (*_PLAIN(state), " ".join(state.contact_ids), pending, len(handoffs))
+    values: Values = (*_PLAIN(state), state.owner_department or "", " ".join(state.contact_ids), pending, len(handoffs))
     return values
 
 
@@ -102,7 +104,7 @@ def page(
 
     `subjects`: those of the filter's customer, None for anybody's.
     """
-    rows, following = listing.page(read, TABLE, _choice(filter, subjects), ORDER, limit, after)
+    rows, following = listing.page(read, TABLE, _choice(read, filter, subjects), ORDER, limit, after)
     return _shown(read, rows), following
 
 
@@ -110,7 +112,7 @@ def count(
     read: Read, filter: RequestFilter, group_by: Sequence[RequestGroup.ValueType], subjects: Sequence[bytes] | None = None
 ) -> RequestCount:
     """Return how many requests there are of each group. `subjects` as in `page`."""
-    rows, total = listing.count(read, TABLE, _choice(filter, subjects), [_GROUPS[group] for group in group_by])
+    rows, total = listing.count(read, TABLE, _choice(read, filter, subjects), [_GROUPS[group] for group in group_by])
     return RequestCount(rows=rows, total=total)
 
 
@@ -125,26 +127,24 @@ def changed(
 
     Stops at the first position at which it has `limit`.
     """
-    found = listing.changed(read, TABLE, VIEW.family, _choice(filter, subjects), after_position, limit)
+    found = listing.changed(read, TABLE, VIEW.family, _choice(read, filter, subjects), after_position, limit)
     return list(zip([position for position, _ in found], _shown(read, [row for _, row in found]), strict=True))
 
 
-def _choice(filter: RequestFilter, subjects: Sequence[bytes] | None) -> Choice:
+def _choice(read: Read, filter: RequestFilter, subjects: Sequence[bytes] | None) -> Choice:
     parameters: dict[str, Any] = {}
-    where: list[str] = []
+    where = listing.opened_by(read, "opened_time", parameters)
     states = tuple(filter.states) or _STATES
     if filter.open or filter.orphaned:
         states = tuple(state for state in _OPEN if state in states)
     if filter.orphaned:
-        where.append("owner_department IS NULL")
-    if filter.owner_departments:
-        where.append(one_of("owner_department", filter.owner_departments, parameters, "owner"))
+        where.append("owner_department = ''")
     if filter.reasons:
         where.append(one_of("reason", filter.reasons, parameters, "reason"))
     if filter.reopened:
         where.append("reopened_count > 0")
     scopes = {} if subjects is None else {"subject": subjects}
-    return Choice(tuple(where), parameters, states, scopes)
+    return Choice(tuple(where), parameters, states, filter.owner_departments, scopes)
 
 
 def _shown(read: Read, rows: Sequence[Row]) -> list[Request]:

@@ -25,6 +25,8 @@ class Choice(NamedTuple):
     parameters: Mapping[str, Any] = {}
     states: Sequence[int] = ()
     """The states that a row may be in. Every choice names them: past rows are kept by state."""
+    leads: Sequence[str] = ()
+    """Values of the table's lead column; empty: any."""
     scopes: Mapping[str, Sequence[Any]] = {}
     """Values of scope columns, where rows of few entities are asked for."""
     entities: Sequence[int] | None = None
@@ -40,6 +42,7 @@ def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: di
     apart: SQLite merges what it finds in order instead of sorting all of it.
     """
     parameters.update(choice.parameters, known=read.known, before=read.before, position=read.position)
+    choice = _with_leads(table, choice, parameters)
     scoped = _scoped(table, choice, parameters)
     one_by_one = sorted_ and not scoped.now and not choice.narrowed
     arms = _now(read, table, columns, choice, scoped, one_by_one)
@@ -80,6 +83,9 @@ def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scope
         source = f"{table.name}_past"
     else:
         where = [f"state IN {_listed(choice.states)}", *choice.where]
+        if table.lead and not choice.leads:
+            # All there are, for the index's sake.
+            where.append(f"{table.lead} IN (SELECT value FROM {table.name}_lead)")
         source = f"span CROSS JOIN {table.name}_past"
         # No version was open for longer than the log is long.
         was_open += ["width < 2 * :position", "record_class = class", "from_position > :known - width"]
@@ -90,6 +96,12 @@ def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scope
     if read.before is not None:
         arms.append(f"SELECT {columns} FROM {source} WHERE {' AND '.join([*had_ended, *where])}")
     return arms
+
+
+def _with_leads(table: Table, choice: Choice, parameters: dict[str, Any]) -> Choice:
+    if not choice.leads:
+        return choice
+    return choice._replace(where=(*choice.where, one_of(table.lead, choice.leads, parameters, "lead")))
 
 
 class _Scoped(NamedTuple):
@@ -126,6 +138,7 @@ def changes_between(
     late event, never were the present.
     """
     parameters: dict[str, Any] = dict(choice.parameters)
+    choice = _with_leads(table, choice, parameters)
     scoped = _scoped(table, choice._replace(entities=None), parameters)
     meets = " AND ".join([f"state IN {_listed(choice.states)}", *choice.where, *scoped.now])
     key = "key" if table.keyed else "0"

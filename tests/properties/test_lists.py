@@ -63,14 +63,14 @@ def _requests(filter: RequestFilter) -> Asked:
         is_open = row["state"] in (1, 2)
         return (
             (not filter.open or is_open)
-            and (not filter.orphaned or (is_open and row["owner_department"] is None))
+            and (not filter.orphaned or (is_open and row["owner_department"] == ""))
             and (not filter.states or row["state"] in filter.states)
             and (not filter.owner_departments or row["owner_department"] in filter.owner_departments)
             and (not filter.reopened or row["reopened_count"] > 0)
         )
 
     def values(row: Row) -> tuple[str, str]:
-        return RequestState.Name(row["state"]), row["owner_department"] or ""
+        return RequestState.Name(row["state"]), row["owner_department"]
 
     groups = (REQUEST_BY_STATE, REQUEST_BY_OWNER)
     return Asked(requests, requests.VIEW, filter, holds, lambda row: (row["opened_time"], row["first"]), groups, values)
