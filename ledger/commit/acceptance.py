@@ -18,7 +18,7 @@ from ledger.event import Event
 from ledger.intake.receive import RESPONSE_PREFIX, Incoming
 from ledger.policy.book import PolicyBook
 from ledger.rules import family_of
-from ledger.rules.fold import fold, judge
+from ledger.rules.fold import REACHES_BACK, fold, judge
 from ledger.rules.verdict import Refusal, Rules
 
 AHEAD_MAX_MICROS: Final = 5 * 60 * 1_000_000
@@ -118,7 +118,7 @@ class Acceptance:
         """Return the refusal that an exempt event stands with, the new state, and whether the stream is tangled."""
         opener = BY_TOPIC[event.topic].opener
         late = (
-            event.topic == "event-confirmed"
+            event.topic in REACHES_BACK
             or state.tangled
             or (state.revision > 0 if opener else (event.order, event.clock) < state.last)
         )

@@ -18,7 +18,7 @@ from ledger.api.v1.governance_pb2 import EventConfirmed, ImportFinished, ImportS
 from ledger.api.v1.handoff_pb2 import HandoffAccepted, HandoffOffered
 from ledger.api.v1.identity_pb2 import IdentifierShared, IdentityLinked
 from ledger.api.v1.ledger_service_pb2 import StreamExpectation
-from ledger.api.v1.promise_pb2 import PromiseBroken, PromiseKept, PromiseMade
+from ledger.api.v1.promise_pb2 import PromiseBroken, PromiseDisputed, PromiseKept, PromiseMade
 from ledger.api.v1.request_pb2 import RequestClosed, RequestOpened, RequestReopened
 from ledger.application import Ledger
 from ledger.catalogue import read_event
@@ -489,6 +489,16 @@ def test_the_clock_breaks_a_promise_once_it_names_what_set_the_due(ledger: Ledge
 
     assert "MOVE_NOT_ALLOWED" == append_one(ledger, other, internal=True, occur=due)
     assert "" == append_one(ledger, right, internal=True, occur=due)
+    assert "" == append_one(ledger, PromiseKept(promise_id="p1"))
+
+
+def test_a_disputed_keep_leaves_the_promise_open(ledger: Ledger) -> None:
+    append_one(ledger, PromiseMade(promise_id="p1", kind="repair", contact_id="c0"))
+    kept = to_append(PromiseKept(promise_id="p1"))
+    ledger.append([group(kept)])
+
+    assert "MOVE_NOT_ALLOWED" == append_one(ledger, PromiseKept(promise_id="p1"))
+    assert "" == append_one(ledger, PromiseDisputed(promise_id="p1", kept_event_id=kept.envelope.event_id))
     assert "" == append_one(ledger, PromiseKept(promise_id="p1"))
 
 
