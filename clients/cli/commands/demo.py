@@ -88,7 +88,9 @@ def _somebody(client: Client, pending: list[Handoff]) -> str:
         found = client.card(subject).result
         told = found.contact_count + 3 * len(found.promises) + 3 * len(found.facts)
         if told > most:
-            best, most = identifier_text(found.identifiers[0].identifier), told
+            # Who called without a name is known by the id that the ledger made.
+            named = [known.identifier for known in found.identifiers if known.identifier.value]
+            best, most = identifier_text(named[0]) if named else found.customer_id, told
     return best
 
 
