@@ -59,6 +59,7 @@ def _ordered(listed: list[Event], own: str) -> tuple[list[Event], frozenset[byte
         topic = event.topic
         if topic in _OPENERS and event.stream == own and (opener is None or event.position < opener.position):
             if opener is not None:
+                held = held or opener.header.held_back
                 rest.append(opener)
             opener = event
             continue

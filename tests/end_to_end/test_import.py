@@ -25,6 +25,8 @@ from tests.unit.connectors.offline import outcomes
 FRAME: Final = {"import-started", "import-finished"}
 ROWS: Final = 6_000
 CASES: Final = 1_200
+CHECKPOINT_SECONDS: Final = 0.05
+"""Often enough that a fast machine has noted some rows, and not yet all, when the import is killed."""
 
 MAPPING = """\
 mapping: 1
@@ -120,7 +122,10 @@ class Desk:
             "--target",
             self.target,
         ]
-        code = "from clients.cli.main import main; main()"
+        code = (
+            f"from clients.connectors import delivery; delivery.CHECKPOINT_SECONDS = {CHECKPOINT_SECONDS}; "
+            "from clients.cli.main import main; main()"
+        )
         return subprocess.Popen([sys.executable, "-c", code, *command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def wait_for_rows(self, count: int, process: subprocess.Popen[bytes]) -> None:
