@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.event import Event
@@ -10,7 +10,6 @@ from tests.folded import VIEWS, FoldedViews, folded_findings, folded_rows
 from tests.histories import histories, instants_of, splits
 
 
-@settings(max_examples=200, deadline=None)
 @given(history=histories(), cut=splits, entities_max=st.sampled_from((1, 2, 100)), data=st.data())
 def test_every_view_at_a_position_and_a_time_is_the_fold_of_the_events_up_to_there(
     history: list[Event], cut: list[int], entities_max: int, data: st.DataObject
@@ -28,7 +27,6 @@ def test_every_view_at_a_position_and_a_time_is_the_fold_of_the_events_up_to_the
         assert folded_rows(view, history, len(history), None) == views.rows(view)
 
 
-@settings(max_examples=100, deadline=None)
 @given(history=histories(), cut=splits, entities_max=st.sampled_from((1, 100)))
 def test_what_a_view_changes_does_not_depend_on_batches(history: list[Event], cut: list[int], entities_max: int) -> None:
     whole = FoldedViews(history)

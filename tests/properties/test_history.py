@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.api.v1.contact_pb2 import NoteAdded
@@ -98,7 +98,6 @@ def links_at(story: list[tuple[Any, ...]], known: int) -> list[Link]:
     return list(links.values())
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     story=st.lists(steps, min_size=1, max_size=20),
     known=st.integers(0, 20),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.api.v1.identity_pb2 import ENDED, WRONG_FROM_START, IdentifierShared, IdentityLinked, IdentityUnlinked
@@ -151,7 +151,6 @@ def recorded(position: int, move: Move) -> Event:
 
 
 @pytest.mark.parametrize("set_size_max", [3, 200])
-@settings(max_examples=100, deadline=None)
 @given(history=histories(), batch_size=st.integers(1, 40))
 def test_sets_at_every_position_equal_a_recomputation_from_the_links_recorded_by_then(
     set_size_max: int, history: list[Move], batch_size: int

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.api.v1.handoff_service_pb2 import HANDOFF_BY_HANDS, HANDOFF_BY_STATE, HandoffFilter, HandoffState
@@ -175,7 +175,6 @@ def _is_id(asked: Asked, name: str) -> bool:
     return name == {contacts: "contact_id", requests: "request_id", promises: "promise_id"}[asked.module]
 
 
-@settings(max_examples=200, deadline=None)
 @given(question=questions, of=subjects, size=st.sampled_from((1, 2, 50)), data=st.data())
 def test_pages_hold_what_the_folds_say_in_order(
     question: tuple[Asked, list[Event]], of: list[bytes] | None, size: int, data: st.DataObject
@@ -198,7 +197,6 @@ def test_pages_hold_what_the_folds_say_in_order(
     assert [row["state"] for _, row in expected] == [one.state for one in found]
 
 
-@settings(max_examples=150, deadline=None)
 @given(question=questions, of=subjects, data=st.data())
 def test_counts_are_those_of_the_folds(question: tuple[Asked, list[Event]], of: list[bytes] | None, data: st.DataObject) -> None:
     asked, history = question
@@ -213,7 +211,6 @@ def test_counts_are_those_of_the_folds(question: tuple[Asked, list[Event]], of: 
     assert expected.total() == counted.total
 
 
-@settings(max_examples=150, deadline=None)
 @given(question=questions, of=subjects, after=st.integers(0, 40))
 def test_changes_are_what_is_in_the_list_or_left_it_at_each_position(
     question: tuple[Asked, list[Event]], of: list[bytes] | None, after: int
