@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 from ledger.sqlite_file import ReadPool, in_batches, in_powers, places
 from ledger.sqlite_writer import WriteConnection
@@ -88,7 +88,11 @@ class SqliteLogReader:
             return at_or_before
 
     def select(
-        self, conditions: Mapping[str, int | str | None], order: str, limit: int = -1, topics: Sequence[str] = ()
+        self,
+        conditions: Mapping[LiteralString, int | str | None],
+        order: LiteralString,
+        limit: int = -1,
+        topics: Sequence[str] = (),
     ) -> list[StoredEventRow]:
         """Return the events that meet all conditions (SQL with one `?` each; None: not asked), of these topics, if any."""
         asked = {condition: value for condition, value in conditions.items() if value is not None}

@@ -15,7 +15,9 @@ from eventsourcing.tests.persistence import (
 )
 from eventsourcing.utils import Environment
 
-from ledger.store.sqlite import SqliteAggregateRecorder, SqliteApplicationRecorder, open_recorder
+from ledger.store import postgres, sqlite
+from ledger.store.recorders import LogAggregateRecorder, LogApplicationRecorder
+from tests.postgres_server import new_schema
 
 
 class OnSqlite(RecorderTestCase):
@@ -24,30 +26,51 @@ class OnSqlite(RecorderTestCase):
     def new_originator_id(self) -> UUID | str:
         return str(uuid4())
 
-    def open(self) -> SqliteApplicationRecorder:
+    def open(self) -> LogApplicationRecorder:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        recorder = open_recorder(Path(folder.name) / "log.db")
+        recorder = sqlite.open_recorder(Path(folder.name) / "log.db")
+        self.addCleanup(recorder.close)
+        return recorder
+
+
+class OnPostgres(OnSqlite):
+    """Makes recorders on schemas of their own."""
+
+    def open(self) -> LogApplicationRecorder:
+        recorder = postgres.open_recorder(new_schema())
         self.addCleanup(recorder.close)
         return recorder
 
 
 class TestAggregateRecorder(OnSqlite, AggregateRecorderTestCase):
-    def create_recorder(self) -> SqliteAggregateRecorder:
-        return SqliteAggregateRecorder(self.open())
+    def create_recorder(self) -> LogAggregateRecorder:
+        return LogAggregateRecorder(self.open())
 
 
-class TestApplicationRecorder(OnSqlite, ApplicationRecorderTestCase[SqliteApplicationRecorder]):
-    def create_recorder(self) -> SqliteApplicationRecorder:
+class TestAggregateRecorderOnPostgres(OnPostgres, TestAggregateRecorder):
+    pass
+
+
+class TestApplicationRecorder(OnSqlite, ApplicationRecorderTestCase[LogApplicationRecorder]):
+    def create_recorder(self) -> LogApplicationRecorder:
         return self.open()
 
     def test_insert_subscribe(self) -> None:
         self.optional_test_insert_subscribe()
 
 
+class TestApplicationRecorderOnPostgres(OnPostgres, TestApplicationRecorder):
+    pass
+
+
 class TestNonInterleavingNotificationIds(OnSqlite, NonInterleavingNotificationIDsBaseCase):
-    def create_recorder(self) -> SqliteApplicationRecorder:
+    def create_recorder(self) -> LogApplicationRecorder:
         return self.open()
+
+
+class TestNonInterleavingNotificationIdsOnPostgres(OnPostgres, TestNonInterleavingNotificationIds):
+    pass
 
 
 def test_the_library_finds_the_factory_by_its_module(tmp_path: Path) -> None:

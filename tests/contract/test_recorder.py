@@ -8,12 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from uuid_utils import uuid7
 
-from ledger.store import sqlite
+from ledger.store import postgres, sqlite
 from ledger.store.recorder import (
     Head,
     LogReader,
@@ -23,15 +23,21 @@ from ledger.store.recorder import (
     StoreError,
     StoreUnavailableError,
 )
+from tests.postgres_server import new_schema
 
 
 class Store(NamedTuple):
     name: str
-    open_recorder: Callable[[Path], LogRecorder]
-    open_reader: Callable[[Path], LogReader]
+    open_recorder: Callable[[Any], LogRecorder]
+    open_reader: Callable[[Any], LogReader]
+    new_place: Callable[[Path], Any]
+    """Of an empty folder, where a log can be made that is not there yet."""
 
 
-STORES = [Store("sqlite", sqlite.open_recorder, sqlite.open_reader)]
+STORES = [
+    Store("sqlite", sqlite.open_recorder, sqlite.open_reader, lambda folder: folder / "log.db"),
+    Store("postgres", postgres.open_recorder, postgres.open_reader, lambda folder: new_schema()),
+]
 
 
 @pytest.fixture(params=STORES, ids=lambda store: store.name)
@@ -41,20 +47,20 @@ def store(request: pytest.FixtureRequest) -> Store:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
+def place(store: Store, tmp_path: Path) -> Any:
+    return store.new_place(tmp_path)
 
 
 @pytest.fixture
-def recorder(store: Store, path: Path) -> Iterator[LogRecorder]:
-    opened = store.open_recorder(path)
+def recorder(store: Store, place: Any) -> Iterator[LogRecorder]:
+    opened = store.open_recorder(place)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def reader(store: Store, path: Path, recorder: LogRecorder) -> Iterator[LogReader]:
-    opened = store.open_reader(path)
+def reader(store: Store, place: Any, recorder: LogRecorder) -> Iterator[LogReader]:
+    opened = store.open_reader(place)
     yield opened
     opened.close()
 
@@ -285,13 +291,13 @@ def test_a_refused_insert_does_not_stop_the_next_one(recorder: LogRecorder) -> N
     assert rows == recorder.read(0, 10)
 
 
-def test_everything_is_there_after_opening_again(store: Store, path: Path) -> None:
+def test_everything_is_there_after_opening_again(store: Store, place: Any) -> None:
     rows = rows_of(700)
-    first = store.open_recorder(path)
+    first = store.open_recorder(place)
     append(first, rows[:300])
     first.close()
 
-    second = store.open_recorder(path)
+    second = store.open_recorder(place)
     append(second, rows[300:])
     found = second.read(0, 1_000)
     second.close()
@@ -299,9 +305,9 @@ def test_everything_is_there_after_opening_again(store: Store, path: Path) -> No
     assert rows == found
 
 
-def test_a_closed_store_says_so(store: Store, path: Path) -> None:
-    recorder = store.open_recorder(path)
-    reader = store.open_reader(path)
+def test_a_closed_store_says_so(store: Store, place: Any) -> None:
+    recorder = store.open_recorder(place)
+    reader = store.open_reader(place)
     recorder.close()
     reader.close()
 
@@ -313,18 +319,19 @@ def test_a_closed_store_says_so(store: Store, path: Path) -> None:
         reader.read(0, 1)
 
 
-def test_closing_twice_is_no_harm(store: Store, path: Path) -> None:
-    recorder = store.open_recorder(path)
+def test_closing_twice_is_no_harm(store: Store, place: Any) -> None:
+    recorder = store.open_recorder(place)
 
     recorder.close()
     recorder.close()
 
 
-def test_a_missing_log_cannot_be_read_and_is_not_made_by_reading(store: Store, path: Path) -> None:
+def test_a_missing_log_cannot_be_read_and_is_not_made_by_reading(store: Store, place: Any) -> None:
     with pytest.raises(StoreUnavailableError, match="does not exist"):
-        store.open_reader(path)
+        store.open_reader(place)
 
-    assert not path.exists()
+    with pytest.raises(StoreUnavailableError, match="does not exist"):
+        store.open_reader(place)
 
 
 def test_a_tailing_reader_misses_nothing_while_many_append(recorder: LogRecorder, reader: LogReader) -> None:
