@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import table
 from benchmarks.figure import Bench, Figure, Result, SkippedError, skipped
-from benchmarks.figures import append_many, append_one, append_store, freshness, projector, queries, sustained
+from benchmarks.figures import append_many, append_one, append_store, freshness, one_year, projector, queries, sustained
 from benchmarks.process import ProcessFailedError
 
 FIGURES: Final[tuple[Figure, ...]] = (
@@ -25,6 +25,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     freshness.FIGURE,
     queries.PRESENT,
     queries.PAST,
+    one_year.FIGURE,
 )
 """In the order they run: P3c is compared with P5. A new figure is a line here."""
 
@@ -50,7 +51,7 @@ def main(
     events: Annotated[
         int | None,
         typer.Option(
-            help=f"Size of the ledger that is asked (P7, P9). Default: {EVENTS:,}, with --quick {EVENTS_QUICK:,}.", min=1_000
+            help=f"Size of the ledger that is asked (P7, P9, P10). Default: {EVENTS:,}, with --quick {EVENTS_QUICK:,}.", min=1_000
         ),
     ] = None,
     build: Annotated[Path, typer.Option(help="Where results go, and large ledgers are kept for the next run.")] = BUILD,

@@ -31,7 +31,7 @@ from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault
-from ledger.store.sqlite import open_reader
+from ledger.store.opening import open_reader
 from projections.projector import open_views
 from projections.search import SearchIndex
 from projections.views_file import ViewsFolder

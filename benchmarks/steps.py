@@ -25,7 +25,7 @@ from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault
 from ledger.server.part import collect_seldom
-from ledger.store.sqlite import open_reader
+from ledger.store.opening import open_reader
 from projections import projector as projector_module
 from projections.projector import Projector
 from projections.search import SearchIndex

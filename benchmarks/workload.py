@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from google.protobuf.message import Message
+
 from clients.connectors.sample import sample
 from ledger.api.v1.core_pb2 import Fact, Identifier
 from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
@@ -99,7 +101,7 @@ def as_request(groups: Sequence[EventGroup], lane: Lane.ValueType = LANE_UNSPECI
     return AppendRequest(groups=groups, lane=lane)
 
 
-def write_requests(path: Path, requests: Iterable[AppendRequest]) -> None:
+def write_requests(path: Path, requests: Iterable[Message]) -> None:
     """Write requests to a file, ready to be sent by a load program."""
     with path.open("wb") as file:
         for request in requests:

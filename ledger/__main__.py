@@ -18,6 +18,7 @@ from ledger.config import (
     RECORDING_ALLOWANCE_SECONDS,
     Config,
     load_config,
+    places,
 )
 from ledger.data_directory import ConfigError
 
@@ -40,7 +41,8 @@ def _commands() -> None:
     epilog="Examples:\n\n"
     "`tellonce serve`\n\n"
     "`tellonce serve --data /srv/tellonce --listen 127.0.0.1:50052`\n\n"
-    "`tellonce serve --home-zone Europe/Paris --default-region FR`"
+    "`tellonce serve --home-zone Europe/Paris --default-region FR`\n\n"
+    "`tellonce serve --data /srv/node1 --store postgresql://ledger@db1,db2/tellonce`"
 )
 def serve(
     data: Annotated[
@@ -49,6 +51,20 @@ def serve(
     listen: Annotated[
         str | None,
         typer.Option(help=f"Loopback address to listen on; port 0 takes any free one. Default: $TELLONCE_LISTEN, else {LISTEN}."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the PostgreSQL database of the log, for several nodes of one ledger, such as "
+            "postgresql://user@host1,host2/tellonce. Default: $TELLONCE_STORE, else files in the data directory."
+        ),
+    ] = None,
+    vault: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the PostgreSQL database of the vault: another one than the log's. "
+            "Default: $TELLONCE_VAULT, else the database of the same server whose name ends in _vault."
+        ),
     ] = None,
     home_zone: Annotated[
         str | None,
@@ -84,8 +100,35 @@ def serve(
             home_zone=home_zone,
             default_region=default_region,
             recording_allowance_seconds=recording_allowance,
+            store=store,
+            vault=vault,
         )
         supervise(config)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command(
+    "copy",
+    epilog="Examples:\n\n"
+    "`tellonce copy --from ./data --to postgresql://ledger@db1/tellonce`\n\n"
+    "`tellonce copy --from postgresql://ledger@db1/tellonce --to /srv/tellonce`",
+)
+def copy_ledger(
+    source: Annotated[str, typer.Option("--from", help="Data directory, or address of a PostgreSQL database.")],
+    target: Annotated[str, typer.Option("--to", help="Data directory, or address of a PostgreSQL database; made when missing.")],
+    from_vault: Annotated[str | None, typer.Option(help="Database of the source's vault. Default: <the log's>_vault.")] = None,
+    to_vault: Annotated[str | None, typer.Option(help="Database of the target's vault. Default: <the log's>_vault.")] = None,
+) -> None:
+    """Copy a ledger to another store: same positions, events and keys, compared while copied. Run again, it goes on.
+
+    The master key is not copied: take `keys/master.key` of the data directory along yourself.
+    """
+    from ledger.copy_command import run_copy
+
+    try:
+        run_copy(places(source, from_vault), places(target, to_vault))
     except ConfigError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -119,6 +162,8 @@ def supervise(config: Config) -> None:
 def _tell(config: Config, recovery_copy: str | None) -> None:
     typer.echo(f"Tellonce serves on {config.address}")
     typer.echo(f"  Data directory: {config.data_dir}")
+    if config.store:
+        typer.echo("  Log and vault: PostgreSQL. Every other node needs a copy of the master key of this data directory.")
     typer.echo(f"  To stop: Ctrl-C, or `kill {os.getpid()}`; what is under way is finished first.")
     if recovery_copy is not None:
         typer.echo("")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
 from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.catalogue import BY_FIELD, read_event
 from ledger.commit.decision import Decider, IncomingGroup
+from ledger.commit.governing import Governing
 from ledger.commit.streams import Streams
 from ledger.commit.subjects import Subjects
 from ledger.commit.writer import Writer, wall_clock
@@ -29,11 +30,13 @@ from ledger.event_id import to_bytes, to_text
 from ledger.intake.receive import receive
 from ledger.intake.validate import check, warm
 from ledger.mapper import LedgerMapper
-from ledger.policy.book import Policy, PolicyBook
+from ledger.policy.book import PolicyBook
 from ledger.policy.default import POLICY_ID, RECORDING_ALLOWANCE, default_policy
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import MasterKey, load, load_or_create
 from ledger.privacy.vault import Vault
+from ledger.privacy.vault_opening import vault_exists
+from ledger.store.opening import persistence_of
 from ledger.store.recorder import Head, LogRecorder
 
 LOG_FILE: Final = "log.db"
@@ -43,8 +46,12 @@ APPEND_EVENTS_MAX: Final = 1_000
 HASH_SUITE: Final = "sha256_v1"
 
 
+class OpenedElsewhereError(Exception):
+    """Another process made the ledger while this one was about to: open that one."""
+
+
 class Ledger(Application[str]):
-    """One ledger, opened for appending. Only one process may have it open so.
+    """One ledger, opened for appending. Of a log in a file only one process may have it open so.
 
     `on_commit` are called in the writer's thread with the new head after each commit, and must be quick.
     """
@@ -53,6 +60,8 @@ class Ledger(Application[str]):
         self,
         data_dir: Path,
         *,
+        log: Path | str | None = None,
+        vault: Path | str | None = None,
         now: Callable[[], int] = wall_clock,
         home_zone: str = "UTC",
         default_region: str = "FR",
@@ -60,12 +69,12 @@ class Ledger(Application[str]):
     ) -> None:
         self.data_dir = data_dir
         make_folder(data_dir)
-        super().__init__({"PERSISTENCE_MODULE": "ledger.store.sqlite", "LOG_PATH": str(data_dir / LOG_FILE)})
+        super().__init__(persistence_of(log or data_dir / LOG_FILE))
         self.store = cast("LogRecorder", self.recorder)
-        key_file, vault_file = data_dir / MASTER_KEY_FILE, data_dir / VAULT_FILE
+        key_file, vault_place = data_dir / MASTER_KEY_FILE, vault or data_dir / VAULT_FILE
         # A vault whose key file is gone waits for the recovery copy: a new key could not open it, and would stand in its place.
-        self.master_key: MasterKey = load(key_file) if vault_file.exists() else load_or_create(key_file)
-        self.vault = Vault(vault_file, self.master_key)
+        self.master_key: MasterKey = load(key_file) if vault_exists(vault_place) else load_or_create(key_file)
+        self.vault = Vault(vault_place, self.master_key)
         self.on_commit: list[Callable[[int], None]] = []
         opened = self._opened()
         if opened is None:
@@ -77,7 +86,7 @@ class Ledger(Application[str]):
             self.home_zone, self.default_region = said.home_zone, said.default_region
         self.content = ContentReader(self.vault, self.ledger_id)
         governing = [read_event(row.position, row.header) for row in self.store.read_governing()]
-        self._policies = PolicyBook(Policy.of(event) for event in governing if event.topic == "policy-published")
+        self._governing = Governing(PolicyBook.of(governing), self._classifications)
         self._subjects = Subjects(self.vault, self.ledger_id)
         self._subjects.committed(governing)
         streams = Streams(self.store)
@@ -86,10 +95,12 @@ class Ledger(Application[str]):
             reader=self.store,
             streams=streams,
             subjects=self._subjects,
-            policies=self._policies,
+            governing=self._governing,
             content=self.content,
         )
-        self.writer = Writer(recorder=self.store, decider=decider, streams=streams, now=now, committed=self._committed)
+        self.writer = Writer(
+            recorder=self.store, decider=decider, streams=streams, now=now, committed=self._committed, learned=self._learned
+        )
         if opened is None:
             self._open_first(now(), recording_allowance)
 
@@ -98,6 +109,8 @@ class Ledger(Application[str]):
         cls,
         data_dir: Path,
         *,
+        log: Path | str | None = None,
+        vault: Path | str | None = None,
         now: Callable[[], int] = wall_clock,
         home_zone: str = "UTC",
         default_region: str = "FR",
@@ -105,9 +118,21 @@ class Ledger(Application[str]):
     ) -> Ledger:
         """Open the ledger in a data directory, or make one there: its first two events are its opening and the default policy.
 
+        `log`, `vault`: addresses of PostgreSQL databases, which any number of processes share; by default files of this process.
         `home_zone`, `default_region` and `recording_allowance` count only when it is made; they are recorded then.
         """
-        return cls(data_dir, now=now, home_zone=home_zone, default_region=default_region, recording_allowance=recording_allowance)
+        how: dict[str, Any] = {
+            "log": log,
+            "vault": vault,
+            "now": now,
+            "home_zone": home_zone,
+            "default_region": default_region,
+            "recording_allowance": recording_allowance,
+        }
+        try:
+            return cls(data_dir, **how)
+        except OpenedElsewhereError:
+            return cls(data_dir, **how)
 
     @classmethod
     def construct_env(cls, name: str, env: Any = None) -> Any:
@@ -197,11 +222,20 @@ class Ledger(Application[str]):
 
     def _committed(self, events: Sequence[Event], head: Head) -> None:
         self._subjects.committed(events)
-        for event in events:
-            if event.topic == "policy-published":
-                self._policies.add(Policy.of(event))
+        self._governing.committed()
         for call in self.on_commit:
             call(head.position)
+
+    def _learned(self, events: Sequence[Event], head: Head) -> None:
+        """Take in what other processes recorded."""
+        self._subjects.committed(events)
+        self._governing.learned(events)
+        for call in self.on_commit:
+            call(head.position)
+
+    def _classifications(self) -> Iterator[Event]:
+        for row in self.store.read_classifications():
+            yield read_event(row.position, row.header)
 
     def _opened(self) -> Event | None:
         rows = self.store.read(0, 1)
@@ -223,7 +257,8 @@ class Ledger(Application[str]):
         ]
         (result,) = self.append([EventGroup(events=events)], internal=True)
         if result.HasField("error"):
-            raise RuntimeError(f"the ledger could not be opened: {result.error.message}")
+            self.close()
+            raise OpenedElsewhereError(result.error.message)
 
 
 def warm_rules() -> None:

@@ -7,8 +7,10 @@ import platform
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -17,23 +19,34 @@ from typing import Any, Final
 
 from ledger.api.v1 import (
     admin_service_pb2,
+    answer_service_pb2,
     audit_service_pb2,
+    complaint_service_pb2,
+    exception_service_pb2,
+    experience_service_pb2,
     handoff_service_pb2,
     history_service_pb2,
     identity_service_pb2,
+    improvement_service_pb2,
     insight_service_pb2,
     ledger_service_pb2,
+    notice_service_pb2,
+    opportunity_service_pb2,
+    playbook_service_pb2,
+    policy_service_pb2,
     promise_service_pb2,
     request_service_pb2,
 )
-from ledger.application import Ledger, warm_rules
+from ledger.application import Ledger, OpenedElsewhereError, warm_rules
 from ledger.commit.writer import wall_clock
 from ledger.config import Config
 from ledger.data_directory import ConfigError
-from ledger.followers.process import run_clock
+from ledger.durable_file import ServerSettingError
+from ledger.followers.process import run_clock, run_playbooks
 from ledger.privacy.master_key import MasterKeyError
 from ledger.privacy.vault import VaultUnavailableError, WrongMasterKeyError
 from ledger.server.customers import Customers
+from ledger.server.head import Head
 from ledger.server.lane import BulkLane
 from ledger.server.lock import FileLock
 from ledger.server.mailbox import Mailbox
@@ -41,12 +54,21 @@ from ledger.server.pieces import Pieces
 from ledger.server.reading import Reading
 from ledger.server.registration import warm_up
 from ledger.server.services.admin import AdminServicer
+from ledger.server.services.answer import AnswerServicer
 from ledger.server.services.audit import AuditServicer
+from ledger.server.services.complaint import ComplaintServicer
+from ledger.server.services.exception import ExceptionServicer
+from ledger.server.services.experience import ExperienceServicer
 from ledger.server.services.handoff import HandoffServicer
 from ledger.server.services.history import HistoryServicer
 from ledger.server.services.identity import IdentityServicer
+from ledger.server.services.improvement import ImprovementServicer
 from ledger.server.services.insight import InsightServicer
 from ledger.server.services.log import LogServicer
+from ledger.server.services.notice import NoticeServicer
+from ledger.server.services.opportunity import OpportunityServicer
+from ledger.server.services.playbook import PlaybookServicer
+from ledger.server.services.policy import PolicyServicer
 from ledger.server.services.promise import PromiseServicer
 from ledger.server.services.request import RequestServicer
 from ledger.server.serving import AppendsEndedError, Service, serve
@@ -54,9 +76,10 @@ from ledger.server.snapshots import Snapshots
 from ledger.server.supervisor import Part
 from ledger.server.waiting import Waiting
 from ledger.sqlite_file import SchemaTooNewError, SqliteSettingError
+from ledger.store.opening import commit_listeners
 from ledger.store.recorder import StoreError
 from ledger.tokens import Branch
-from ledger.wake import WakeListener, WakeSender
+from ledger.wake import Listener, WakeListener, WakeSender, wait_for_any
 from projections.process import run_projector
 from projections.views_file import VIEW_VERSION
 
@@ -66,9 +89,6 @@ QUERY_THREADS: Final = 4
 SWITCH_SECONDS: Final = 0.0005
 """A thread waits so long for another one to let go of the interpreter; Python's own 5 ms would cost a third of the appends."""
 
-HEAD_LOOK_SECONDS: Final = 1.0
-"""Followers of the log are woken by the commits of their own process; a look so often is the backstop."""
-
 CANNOT_OPEN: Final = (
     MasterKeyError,
     WrongMasterKeyError,
@@ -76,11 +96,16 @@ CANNOT_OPEN: Final = (
     SchemaTooNewError,
     SqliteSettingError,
     StoreError,
+    OpenedElsewhereError,
+    ServerSettingError,
 )
 """What keeps a ledger from being opened and says itself what to do."""
 
 FREE_PORTS: Final = range(15_000, 32_000)
 FREE_PORT_TRIES: Final = 100
+
+HEARD_SECONDS_MAX: Final = 1.0
+"""A connection that hears of commits elsewhere is looked after so often."""
 
 OTHER_SERVER_SECONDS: Final = 20.0
 """A server whose supervisor died may need so long to finish what it has begun."""
@@ -110,6 +135,8 @@ def _open_ledger(config: Config) -> Ledger:
     try:
         return Ledger.open(
             config.data_dir,
+            log=config.data.log,
+            vault=config.data.vault,
             home_zone=config.home_zone,
             default_region=config.default_region,
             recording_allowance=timedelta(seconds=config.recording_allowance_seconds),
@@ -143,11 +170,12 @@ async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -
 def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> list[Service]:
     branch = Branch(ledger.ledger_id, ledger.incarnation)
     snapshots = Snapshots(config.data.views)
-    head = Waiting(lambda: ledger.head().position, HEAD_LOOK_SECONDS)
+    log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
+    of_log = Head(lambda: ledger.head().position, log_threads, shared=ledger.store.shared)
+    head = of_log.waiting
     views = Waiting(snapshots.position)
     mailbox = Mailbox(loop)
     lane = BulkLane(views, head.look(), loop.time)
-    log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
     query_threads = ThreadPoolExecutor(QUERY_THREADS, "query")
     reading = Reading(
         branch=branch,
@@ -156,7 +184,7 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -
         snapshots=snapshots,
         views=views,
         search=Waiting(snapshots.search_position),
-        head=head,
+        head=of_log,
         now=wall_clock,
         threads=query_threads,
         view_version=VIEW_VERSION,
@@ -173,17 +201,26 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -
         threads=log_threads,
     )
     _wake_on_commit(config, ledger, mailbox, head, lane)
-    _look_when_woken(config, loop, views)
+    _look_when_woken(config, loop, views, of_log)
     return [
         _service(ledger_service_pb2, log_servicer),
         _service(history_service_pb2, HistoryServicer(reading, customers, snapshots)),
         _service(handoff_service_pb2, HandoffServicer(reading, customers)),
         _service(promise_service_pb2, PromiseServicer(reading, customers)),
         _service(request_service_pb2, RequestServicer(reading, customers)),
+        _service(complaint_service_pb2, ComplaintServicer(reading, customers)),
+        _service(exception_service_pb2, ExceptionServicer(reading)),
+        _service(experience_service_pb2, ExperienceServicer(reading, customers)),
+        _service(answer_service_pb2, AnswerServicer(reading, customers)),
+        _service(opportunity_service_pb2, OpportunityServicer(reading, customers)),
+        _service(improvement_service_pb2, ImprovementServicer(reading)),
+        _service(notice_service_pb2, NoticeServicer(reading)),
+        _service(playbook_service_pb2, PlaybookServicer(reading, config.data.playbooks, query_threads)),
         _service(identity_service_pb2, IdentityServicer(reading, customers)),
-        _service(insight_service_pb2, InsightServicer(reading)),
+        _service(insight_service_pb2, InsightServicer(reading, customers, ledger.home_zone)),
+        _service(policy_service_pb2, PolicyServicer(reading, query_threads)),
         _service(audit_service_pb2, AuditServicer(reading)),
-        _service(admin_service_pb2, AdminServicer(ledger, snapshots, config.data.log, query_threads)),
+        _service(admin_service_pb2, AdminServicer(ledger, snapshots, query_threads)),
     ]
 
 
@@ -207,7 +244,7 @@ def _wake_on_commit(config: Config, ledger: Ledger, mailbox: Mailbox, head: Wait
     ledger.on_commit.append(in_writer)
 
 
-def _look_when_woken(config: Config, loop: asyncio.AbstractEventLoop, views: Waiting) -> None:
+def _look_when_woken(config: Config, loop: asyncio.AbstractEventLoop, views: Waiting, head: Head) -> None:
     wakes = WakeListener(config.data.server_socket)
 
     def look() -> None:
@@ -216,6 +253,16 @@ def _look_when_woken(config: Config, loop: asyncio.AbstractEventLoop, views: Wai
         views.look()
 
     loop.add_reader(wakes.fileno(), look)
+    for commits in commit_listeners(config.data.log):
+        threading.Thread(target=_hear, args=(commits, loop, head.look_soon), name="commits", daemon=True).start()
+
+
+def _hear(commits: Listener, loop: asyncio.AbstractEventLoop, heard: Callable[[], None]) -> None:
+    """Tell the event loop of commits elsewhere. In a thread, because connecting anew may take seconds."""
+    with suppress(RuntimeError):  # the loop was closed
+        while True:
+            if wait_for_any([commits], HEARD_SECONDS_MAX):
+                loop.call_soon_threadsafe(heard)
 
 
 def parts(config: Config) -> list[Part]:
@@ -224,6 +271,7 @@ def parts(config: Config) -> list[Part]:
         Part("server", run_server, (config,), stop_seconds=20.0),
         Part("projector", run_projector, (config.data,), stop_seconds=10.0),
         Part("clock", run_clock, (config.data,), stop_seconds=10.0),
+        Part("playbooks", run_playbooks, (config.data,), stop_seconds=10.0),
     ]
 
 

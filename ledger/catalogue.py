@@ -16,11 +16,14 @@ from google.protobuf.message_factory import GetMessageClass
 
 from ledger.api.v1 import options_pb2
 from ledger.api.v1.core_pb2 import Identifier
-from ledger.api.v1.event_pb2 import Payload
+from ledger.api.v1.event_pb2 import EventCorrected, Payload
 from ledger.event import Event
 from ledger.internal.v1.stored_pb2 import EventHeader
 
 IDENTIFIER: Final = Identifier.DESCRIPTOR.full_name
+RESTATING: Final = frozenset({"event-corrected", "event-retracted"})
+"""Topics of the events that say how another one stands."""
+CORRECTED: Final = EventCorrected.DESCRIPTOR.full_name
 TIME_TYPES: Final = frozenset({"google.protobuf.Timestamp", "google.protobuf.Duration"})
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
@@ -143,7 +146,8 @@ def plan_of(descriptor: Descriptor) -> Plan:
         if is_clear(field):
             continue
         inner = field.message_type
-        if inner is None or inner.full_name in TIME_TYPES:
+        # A correction holds the payload that it corrects to, which is never a correction: there the division ends.
+        if inner is None or inner.full_name in TIME_TYPES or inner.full_name == CORRECTED:
             sealed.append(field.name)
             continue
         plan = plan_of(inner)

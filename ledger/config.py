@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from ledger.data_directory import ConfigError, DataDirectory
@@ -23,6 +24,8 @@ RECORDING_ALLOWANCE_SECONDS: Final = 120.0
 VARIABLES: Final = {
     "TELLONCE_DATA": "Data directory, when --data is not given.",
     "TELLONCE_LISTEN": "Address to listen on, when --listen is not given.",
+    "TELLONCE_STORE": "Address of the PostgreSQL database of the log, when --store is not given.",
+    "TELLONCE_VAULT": "Address of the PostgreSQL database of the vault, when --vault is not given.",
     "TELLONCE_HOME_ZONE": "Home time zone of a new ledger, when --home-zone is not given.",
     "TELLONCE_DEFAULT_REGION": "Region of phone numbers without a prefix in a new ledger, when --default-region is not given.",
     "TELLONCE_RECORDING_ALLOWANCE": "Recording allowance of a new ledger in seconds, when --recording-allowance is not given.",
@@ -30,6 +33,7 @@ VARIABLES: Final = {
 """Every environment variable the server knows, and what it does."""
 
 _REGION: Final = re.compile(r"[A-Z]{2}")
+_POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Config:
     home_zone: str
     default_region: str
     recording_allowance_seconds: float = RECORDING_ALLOWANCE_SECONDS
+    store: str = ""
+    """Address of the PostgreSQL database of the log; empty: a file in the data directory."""
+    vault: str = ""
+    """Address of the one of the vault; empty together with `store`."""
 
     @property
     def address(self) -> str:
@@ -53,7 +61,7 @@ class Config:
     @property
     def data(self) -> DataDirectory:
         """Where everything lies."""
-        return DataDirectory(self.data_dir)
+        return DataDirectory(self.data_dir, self.store, self.vault)
 
 
 def load_config(
@@ -64,6 +72,8 @@ def load_config(
     home_zone: str | None = None,
     default_region: str | None = None,
     recording_allowance_seconds: float | None = None,
+    store: str | None = None,
+    vault: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Config:
     """Return what is told by arguments, else by the environment, else by default. Raises ConfigError."""
@@ -81,6 +91,7 @@ def load_config(
         recording_allowance_seconds = _seconds(environment.get("TELLONCE_RECORDING_ALLOWANCE"))
     if not 0 <= recording_allowance_seconds <= ALLOWANCE_SECONDS_MAX:
         raise ConfigError(f"The recording allowance is 0 to {ALLOWANCE_SECONDS_MAX} seconds, not {recording_allowance_seconds:g}.")
+    store, vault = _databases(store or environment.get("TELLONCE_STORE"), vault or environment.get("TELLONCE_VAULT"))
     return Config(
         data_dir=(data_dir or Path(environment.get("TELLONCE_DATA") or DATA_DIR)).expanduser().absolute(),
         host=host,
@@ -89,7 +100,40 @@ def load_config(
         home_zone=home_zone,
         default_region=default_region,
         recording_allowance_seconds=recording_allowance_seconds,
+        store=store,
+        vault=vault,
     )
+
+
+def places(ledger: str, vault: str | None) -> DataDirectory:
+    """Return where a ledger lies that is named by its data directory, or by the address of its log's database."""
+    if not ledger.startswith(_POSTGRES):
+        if vault:
+            raise ConfigError("The vault of a data directory is in it: name no database for it.")
+        return DataDirectory(Path(ledger.removeprefix("sqlite://")).expanduser().absolute())
+    return DataDirectory(Path(), *_databases(ledger, vault))
+
+
+def _databases(store: str | None, vault: str | None) -> tuple[str, str]:
+    """Return the addresses of log and vault; both empty: files. The vault is by default the database `<log's>_vault` beside it."""
+    for name, address in (("--store", store), ("--vault", vault)):
+        if address and not address.startswith(_POSTGRES):
+            raise ConfigError(f"{name} takes the address of a PostgreSQL database, such as postgresql://user@host/tellonce.")
+    if not store:
+        if vault:
+            raise ConfigError("--vault names the database of the vault of a log in PostgreSQL: name that with --store.")
+        return "", ""
+    if vault == store:
+        raise ConfigError("The vault needs a database of its own: who destroys one must not touch the other. Name it with --vault.")
+    return store, vault or _vault_beside(store)
+
+
+def _vault_beside(store: str) -> str:
+    parts = urlsplit(store)
+    database = parts.path.strip("/")
+    if not database:
+        raise ConfigError("--store names no database, so name the vault's with --vault.")
+    return urlunsplit(parts._replace(path=f"/{database}_vault"))
 
 
 def _seconds(text: str | None) -> float:

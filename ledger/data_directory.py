@@ -14,12 +14,15 @@ class ConfigError(Exception):
 class DataDirectory:
     """Where everything of one ledger lies, and where its processes find each other."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: str = "", vault: str = "") -> None:
+        """`log`, `vault`: addresses of PostgreSQL databases; without them both are files here."""
         self.path = path
-        self.log = path / "log.db"
-        self.vault = path / "vault.db"
+        self.log: Path | str = log or path / "log.db"
+        self.vault: Path | str = vault or path / "vault.db"
         self.master_key = path / "keys" / "master.key"
         self.views = path / "views"
+        self.playbooks = path / "playbooks.db"
+        """How far the playbooks have looked, and what they could not do."""
         self.run = path / "run"
         """Sockets and the lock file: nothing in it outlives the processes."""
         self.supervisor_lock = self.run / "serve.lock"

@@ -7,6 +7,10 @@ import secrets
 from pathlib import Path
 
 
+class ServerSettingError(Exception):
+    """A database server is set so that commits could be lost, or its tables are newer than this program. It is not used."""
+
+
 def sync_folder(folder: Path) -> None:
     """Make the folder's entries durable: a file that was fsynced can still lose its name."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -79,5 +79,15 @@ class Event:
         """True when it was imported or recorded late on purpose: never refused for a life cycle."""
         return bool(self.header.import_run) or self.header.record_late
 
+    @property
+    def said_by(self) -> Event:
+        """The event whose content this is: itself, unless it stands corrected. Then it is the correction, which holds a payload."""
+        return self
+
+    @property
+    def due_setter(self) -> Event:
+        """The event that set the dues in this one: itself, unless a correction did. The clock names it, and waits for it."""
+        return self
+
     def __repr__(self) -> str:
         return f"Event({self.position}, {self.stream}@{self.revision}, {self.topic})"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 PATH_BYTES_MAX: Final = 107
 """Longest path of a Unix socket on Linux, in bytes."""
@@ -48,6 +49,25 @@ class WakeSender:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+class Listener(Protocol):
+    """Something that is woken."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for; -1: there is none now."""
+
+    def drain(self) -> None:
+        """Take all waiting calls."""
+
+
+def wait_for_any(listeners: Sequence[Listener], timeout_seconds: float) -> bool:
+    """Wait until one of them is called and take all calls there are; False when the time ran out."""
+    by_descriptor = {descriptor: one for one in listeners if (descriptor := one.fileno()) >= 0}
+    ready, _, _ = select.select(list(by_descriptor), [], [], timeout_seconds)
+    for descriptor in ready:
+        by_descriptor[descriptor].drain()
+    return bool(ready)
 
 
 class WakeListener:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
 
+from ledger.api.v1.answer_service_pb2 import AnswerFilter
+from ledger.api.v1.complaint_service_pb2 import ComplaintFilter
 from ledger.api.v1.handoff_service_pb2 import HandoffFilter
 from ledger.api.v1.history_service_pb2 import ContactFilter, Customer, HistoryFilter
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_BROKEN, PROMISE_STATE_OPEN, PromiseFilter
 from ledger.api.v1.request_service_pb2 import RequestFilter
-from projections import contacts, facts, handoffs, history, identities, promises, requests
+from ledger.event_id import to_text
+from projections import answers, complaints, contacts, experience, facts, handoffs, history, identities, promises, requests
 from projections.view import Read
 
 LISTED_MAX: Final = 50
@@ -17,6 +19,11 @@ LISTED_MAX: Final = 50
 
 CONTACTS_MAX: Final = 10
 
+FIRST_MAX: Final = 5
+"""So many contacts are looked at for the first that was not retracted."""
+ANSWERS_MAX: Final = 10
+
+_COMPLAINTS: Final = ComplaintFilter(open=True)
 _OWED: Final = PromiseFilter(states=[PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN])
 
 
@@ -25,7 +32,7 @@ def customer(read: Read, subject: bytes) -> Customer:
     subjects = identities.members(read, subject)
     tier, relation = identities.tier(read, subjects)
     card = Customer(
-        customer_id=str(UUID(bytes=subjects[0])),
+        customer_id=to_text(subjects[0]),
         identifiers=identities.identifiers_of(read, subjects),
         promises=promises.page(read, _OWED, LISTED_MAX, None, subjects)[0],
         pending_handoffs=handoffs.page(read, HandoffFilter(pending=True), LISTED_MAX, None, subjects)[0],
@@ -33,12 +40,20 @@ def customer(read: Read, subject: bytes) -> Customer:
         facts=facts.known_facts(read, subjects),
         contacts=contacts.page(read, ContactFilter(), CONTACTS_MAX, None, subjects)[0],
         contact_count=history.contact_count(read, subjects),
+        open_complaints=complaints.page(read, _COMPLAINTS, LISTED_MAX, None, subjects)[0],
+        last_answers=answers.page(read, AnswerFilter(), ANSWERS_MAX, None, subjects)[0],
+        last_satisfaction=experience.last_satisfaction(read, subjects),
     )
+    checks = [contact.authentication for contact in card.contacts if contact.authentication.valid]
+    if checks:
+        card.authentication.CopyFrom(max(checks, key=lambda check: check.checked_time.ToMicroseconds()))
     if tier:
         card.tier = tier
     if relation:
         card.relation = relation
-    first, _ = history.page(read, subjects, HistoryFilter(topics=history.CONTACTS), True, 1, None)
-    if first:
-        card.first_contact_time.CopyFrom(first[0].event.envelope.occur_time)
+    first, _ = history.page(read, subjects, HistoryFilter(topics=history.CONTACTS), True, FIRST_MAX, None)
+    entry = next((one for one in first if not one.retracted), None)
+    if entry is not None:
+        stands = entry.corrected if entry.HasField("corrected") else entry.event
+        card.first_contact_time.CopyFrom(stands.envelope.occur_time)
     return card

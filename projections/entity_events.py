@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ledger.catalogue import read_event
 from ledger.event import Event
 from ledger.rules import family_of
-from ledger.rules.instant import uuid_bytes
-from ledger.rules.touch import TOUCHING, touches
+from ledger.rules.correction import NAMES_ANOTHER, about_the_same, belonging_to, touches_as_said
+from ledger.rules.touch import LINKING, TOUCHING, touches
 from ledger.sqlite_file import in_batches, places
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class EntityEvents:
         self._first = 0
         self._touched: list[tuple[int, str]] = []
         self._new: list[tuple[int, str]] = []
+        self._links: dict[str, list[tuple[int, str]]] = {}
+        """Contacts that the batch links with requests: from which position on, and with which stream."""
 
     def begin(self, events: Sequence[Event]) -> None:
         """Begin a batch."""
@@ -45,25 +47,42 @@ class EntityEvents:
         own: Part = (stream,) if family_of(stream) is not None else ()
         if own and event.revision == 1:
             self._new.append((event.position, stream))
-        if topic in TOUCHING:
+        if topic in LINKING and event.payload.contact_id:
+            self._links.setdefault(event.payload.contact_id, []).append((event.position, stream))
+        if topic == "message-received":
+            foreign = (*touches(event), *self._linked_with(event))
+        elif topic in TOUCHING:
             foreign = touches(event)
-        elif topic == "event-confirmed":
-            foreign = self._touched_by_confirmed(event)
+        elif topic in NAMES_ANOTHER:
+            return own + self._of_named(event)
         else:
             return own
         if not foreign:
             return own
-        foreign = tuple(one for one in foreign if one != stream and family_of(one) is not None)
+        foreign = tuple(one for one in dict.fromkeys(foreign) if one != stream and family_of(one) is not None)
         self._touched.extend((event.position, one) for one in foreign)
         return own + foreign
 
-    def _touched_by_confirmed(self, event: Event) -> tuple[str, ...]:
-        """Return what the confirmed event touches: the confirmation lets it in there too."""
-        event_id = uuid_bytes(event.payload.confirmed_event_id)
-        row = self._log.find_event_ids([event_id]).get(event_id)
-        if row is None or row.position >= event.position:
-            return ()
-        return touches(read_event(row.position, row.header))
+    def _linked_with(self, message: Event) -> list[str]:
+        """Return the requests that the contact of a message was linked with before it: it concerns them too."""
+        contact_id, position = message.payload.contact_id, message.position
+        sql = "SELECT stream FROM contact_request WHERE contact_id = ? AND position < ?"
+        found = [stream for (stream,) in self._db.execute(sql, (contact_id, position))]
+        return found + [stream for linked, stream in self._links.get(contact_id, ()) if linked < position]
+
+    def _of_named(self, event: Event) -> Part:
+        """Return what an event that this one names touches, by anything it was ever corrected to: its fold there changes.
+
+        There belong that event and all that names it, also where only a correction of it touches.
+        """
+        rows = self._log.read_stream(event.stream, event.position)
+        about = about_the_same(event, [read_event(row.position, row.header) for row in rows])
+        streams = dict.fromkeys(stream for one in about for stream in touches_as_said(one))
+        if about and about[0].topic == "message-received":
+            streams |= dict.fromkeys(self._linked_with(about[0]))
+        foreign = tuple(one for one in streams if one != event.stream and family_of(one) is not None)
+        self._touched.extend((one.position, stream) for one in about for stream in foreign)
+        return foreign
 
     def before_batch(self, streams: Mapping[str, bool]) -> dict[str, list[Event]]:
         """Return the events of these streams before the batch, own and foreign; streams without any are left out.
@@ -85,7 +104,8 @@ class EntityEvents:
             event = read_event(position, row.header)
             for stream in touched[position]:
                 events.setdefault(stream, []).append(event)
-        return events
+        belonging = {stream: belonging_to(stream, of_stream) for stream, of_stream in events.items()}
+        return {stream: of_stream for stream, of_stream in belonging.items() if of_stream}
 
     def until(self, stream: str, position: int) -> list[Event]:
         """Return all events of an entity up to a position of the batch (inclusive), own and foreign."""
@@ -97,16 +117,19 @@ class EntityEvents:
         found = {row.position: row for row in rows} | self._log.read_positions(missing)
         events = [self._batch.get(place) or read_event(place, row.header) for place, row in found.items()]
         events.extend(self._batch[touching] for touching in foreign if touching in self._batch)
-        return events
+        return belonging_to(stream, events) if foreign else events
 
     def end(self) -> None:
         """End the batch: write what it touched, and the entities that it is the first to name."""
         self._write_touched()
         self._db.executemany("INSERT INTO entity VALUES (?, ?)", self._new)
         self._new.clear()
+        links = [(contact_id, stream, position) for contact_id, linked in self._links.items() for position, stream in linked]
+        self._db.executemany("INSERT OR IGNORE INTO contact_request VALUES (?, ?, ?)", links)
+        self._links.clear()
         self._batch = {}
 
     def _write_touched(self) -> None:
         if self._touched:
-            self._db.executemany("INSERT INTO touch VALUES (?, ?)", self._touched)
+            self._db.executemany("INSERT OR IGNORE INTO touch VALUES (?, ?)", self._touched)
             self._touched.clear()

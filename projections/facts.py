@@ -1,5 +1,6 @@
-"""Facts that customers have given: what a department need not ask again. Rows hold keys and marks; values are opened when shown.
+"""Facts that customers have given, and that were asked for: what a department need not ask again.
 
+Rows hold keys and marks; values are opened when shown.
 A fact is given by `fact-given` and by `request-opened` (its intake facts). Facts passed in a handoff are not given anew.
 """
 
@@ -8,15 +9,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import UUID
 
 from ledger.api.v1.core_pb2 import Fact
 from ledger.api.v1.history_service_pb2 import KnownFact
-from ledger.catalogue import read_event
 from ledger.event import Event
+from ledger.event_id import to_text
 from ledger.rules.instant import uuid_bytes
 from projections.identity_spans import Span, selection
-from projections.view import Changes, Read, happened
+from projections.restated import events_at
+from projections.view import Changes, Read, happened, stands
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -27,16 +28,25 @@ FACTS_MAX: Final = 200
 _TABLES: Final = (
     """CREATE TABLE fact_given (
         subject BLOB NOT NULL, key TEXT NOT NULL, order_time INTEGER NOT NULL, position INTEGER NOT NULL, item INTEGER NOT NULL,
-        request_id TEXT, value_mark BLOB,
+        request_id TEXT, value_mark BLOB, department TEXT NOT NULL, occur_time INTEGER NOT NULL,
         PRIMARY KEY (subject, key, order_time, position, item)
     ) WITHOUT ROWID""",
+    "CREATE INDEX fact_given_order ON fact_given (order_time, position)",
+    "CREATE INDEX fact_given_request ON fact_given (request_id) WHERE request_id IS NOT NULL",
     """CREATE TABLE fact_confirmed (
         subject BLOB NOT NULL, key TEXT NOT NULL, order_time INTEGER NOT NULL, position INTEGER NOT NULL,
         occur_time INTEGER NOT NULL, event_id BLOB NOT NULL,
         PRIMARY KEY (subject, key, order_time, position)
     ) WITHOUT ROWID""",
+    """CREATE TABLE fact_asked (
+        order_time INTEGER NOT NULL, position INTEGER NOT NULL, subject BLOB NOT NULL, key TEXT NOT NULL,
+        occur_time INTEGER NOT NULL, asked_of INTEGER NOT NULL, request_id TEXT, contact_id TEXT, department TEXT NOT NULL,
+        PRIMARY KEY (order_time, position)
+    ) WITHOUT ROWID""",
 )
-"""`item` counts the facts of one event from 0. `event_id` is that of the event that gave the fact confirmed."""
+"""`item` counts the facts of one event from 0. `event_id` is that of the event that gave the fact confirmed. `department` is the
+one that was told, or the one that asked.
+"""
 
 
 class FactsView:
@@ -50,11 +60,16 @@ class FactsView:
             db.execute(statement)
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
-        """Add a row for each fact given or confirmed."""
+        """Add a row for each fact given, confirmed or asked for."""
         given: list[tuple[Any, ...]] = []
         confirmed: list[tuple[Any, ...]] = []
+        asked: list[tuple[Any, ...]] = []
         for event in events:
             topic = event.topic
+            if topic == "fact-asked":
+                asked.append(_asked(event))
+                changes.add(event.position, "asked", *asked[-1][:1], *asked[-1][2:])
+                continue
             if not event.subject:
                 continue
             if topic == "fact-confirmed":
@@ -64,12 +79,15 @@ class FactsView:
                 changes.add(event.position, "confirmed", event.subject, payload.key, event.order, named)
             elif topic in ("fact-given", "request-opened"):
                 for item, fact in enumerate(facts_of(event)):
-                    request_id = event.payload.request_id if event.payload.HasField("request_id") else None
+                    request_id = event.payload.request_id or None
                     mark = fact.value_mark if fact.HasField("value_mark") else None
-                    given.append((event.subject, fact.key, event.order, event.position, item, request_id, mark))
-                    changes.add(event.position, "given", event.subject, fact.key, event.order, item, request_id, mark)
+                    told = (request_id, mark, _told(event), event.occur)
+                    given.append((event.subject, fact.key, event.order, event.position, item, *told))
+                    changes.add(event.position, "given", event.subject, fact.key, event.order, item, *told)
+        if asked:
+            db.executemany("INSERT INTO fact_asked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", asked)
         if given:
-            db.executemany("INSERT INTO fact_given VALUES (?, ?, ?, ?, ?, ?, ?)", given)
+            db.executemany("INSERT INTO fact_given VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", given)
         if confirmed:
             db.executemany("INSERT INTO fact_confirmed VALUES (?, ?, ?, ?, ?, ?)", confirmed)
 
@@ -82,6 +100,19 @@ def facts_of(event: Event, payload: Any = None) -> Sequence[Fact]:
     if event.topic == "request-opened":
         return tuple(payload.intake_facts)
     return ()
+
+
+def _told(event: Event) -> str:
+    """Return the department that was told a fact."""
+    named = event.payload.to_department if event.topic == "fact-given" else ""
+    return str(named or event.header.department)
+
+
+def _asked(event: Event) -> tuple[Any, ...]:
+    """Return the row of a fact asked for."""
+    payload = event.payload
+    of = (payload.asked_of, payload.request_id or None, payload.contact_id or None, event.header.department)
+    return (event.order, event.position, event.subject, payload.key, event.occur, *of)
 
 
 class _Given(NamedTuple):
@@ -108,10 +139,12 @@ def known_facts(read: Read, subjects: Sequence[bytes]) -> list[KnownFact]:
             times = given.times + (before.times if before else 0)
             last[given.key] = max(given, before)._replace(times=times) if before else given
     shown = [last[key] for key in sorted(last)[:FACTS_MAX]]
-    rows = read.log.read_positions([given.position for given in shown]) if shown else {}
-    events = [read_event(position, row.header, row.parts) for position, row in rows.items()]
-    payloads = read.content.open_payloads(events)
-    opened = {event.position: (event, facts_of(event, payload)) for event, (payload, _) in zip(events, payloads, strict=True)}
+    events = events_at(read, [given.position for given in shown])
+    payloads = read.content.open_payloads(list(events.values()))
+    opened = {
+        position: (event, facts_of(event, payload))
+        for (position, event), (payload, _) in zip(events.items(), payloads, strict=True)
+    }
     return [_known_fact(read, spans, given, *opened[given.position]) for given in shown]
 
 
@@ -126,7 +159,7 @@ def _given(read: Read, span: Span) -> list[_Given]:
     for key, times, order in counts:
         position, item, request_id = read.db.execute(
             "SELECT position, item, request_id FROM fact_given WHERE subject = :subject AND key = :key AND order_time = :order "
-            "AND position <= :known ORDER BY position DESC, item DESC LIMIT 1",
+            f"AND position <= :known AND {stands()} ORDER BY position DESC, item DESC LIMIT 1",
             bounds | {"key": key, "order": order},
         ).fetchone()
         found.append(_Given(order, position, item, key, request_id, times))
@@ -137,7 +170,7 @@ def _known_fact(read: Read, spans: Sequence[Span], given: _Given, event: Event, 
     fact = Fact()
     fact.CopyFrom(facts[given.item])
     if not fact.HasField("fact_event_id"):
-        fact.fact_event_id = str(UUID(bytes=event.event_id))
+        fact.fact_event_id = to_text(event.event_id)
     known = KnownFact(fact=fact, given_count=given.times)
     known.given_time.FromMicroseconds(event.occur)
     if given.request_id is not None:

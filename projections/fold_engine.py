@@ -15,12 +15,15 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ledger.catalogue import read_event
 from ledger.event import Event
-from ledger.rules import FAMILIES
+from ledger.rules import FAMILIES, hours_book
 from ledger.rules.fold import REACHES_BACK
 from projections import quality
 from projections.bitemporal import Row, Values, Writer, create_spans, create_table
 from projections.entity_events import EntityEvents, Part
+from projections.figures import cells
+from projections.figures.members import MEMBERS
 from projections.fold_view import FoldView
 from projections.refold import BEFORE_ALL, Findings, Folding, folding, is_judged_in, kind_of
 from projections.view import Changes
@@ -40,7 +43,7 @@ _log = logging.getLogger(__name__)
 class _Track:
     """One view over the states of a family, and the writer of its rows."""
 
-    __slots__ = ("key", "keyed", "part", "values", "view", "writer")
+    __slots__ = ("key", "keyed", "members", "part", "values", "view", "writer")
 
     def __init__(self, view: FoldView, db: sqlite3.Connection) -> None:
         self.view = view
@@ -49,6 +52,7 @@ class _Track:
         self.part = view.part
         self.values = view.values
         self.key = view.key
+        self.members = MEMBERS.get(view.name)
 
 
 _Turn = tuple[_Track, dict[int, Row], int, Values | None]
@@ -101,14 +105,20 @@ class FoldEngine:
             prefix: _Family(rules, tuple(view for view in views if view.family == prefix), db) for prefix, rules in FAMILIES.items()
         }
         self._tracks = tuple(track for family in self._families.values() for track in family.tracks)
+        for row in log.read_governing():
+            self._learn(read_event(row.position, row.header))
         self._findings = quality.Findings(db)
+        self._cells = cells.Cells(db)
 
     def apply(self, events: Sequence[Event], changes: Mapping[str, Changes]) -> None:
-        """Apply a batch in position order, inside the caller's transaction. `changes`: one for each view, and for `quality`."""
+        """Apply a batch in position order, inside the transaction of the caller. `changes`: of each view, `quality`, `figures`."""
         self._events.begin(events)
         self._findings.begin(changes[quality.NAME])
+        self._cells.begin(changes[cells.NAME])
         for track in self._tracks:
             track.writer.begin(changes[track.view.name])
+        for event in events:
+            self._learn(event)
         parts_of = self._events.parts_of
         work = [(event, parts_of(event)) for event in events]
         self._load(work)
@@ -120,9 +130,16 @@ class FoldEngine:
         for track in self._tracks:
             track.writer.flush()
         self._findings.flush()
+        self._cells.flush(events[-1].position)
         self._events.end()
         while len(entities) > self._entities_max:
             entities.popitem(last=False)
+
+    @staticmethod
+    def _learn(event: Event) -> None:
+        """Take in the calendars that targets are measured by: they are recorded before anything that names them."""
+        if event.topic == "policy-published":
+            hours_book.learn(event.payload.policy)
 
     def _load(self, work: Sequence[tuple[Event, Part]]) -> None:
         """Bring every entity of the batch into memory, as it was before the batch."""
@@ -192,7 +209,10 @@ class FoldEngine:
         order = event.order if state is None or event.order > entity.opened else entity.opened
         position, number = event.position, entity.id
         for track, rows, key, values in turns:
-            opened = track.writer.change(number, key, rows.get(key), values, position, order)
+            row = rows.get(key)
+            if track.members is not None:
+                self._cells.turn(track.members, row[2] if row is not None else None, values, position)
+            opened = track.writer.change(number, key, row, values, position, order)
             if opened is None:
                 del rows[key]
             else:
@@ -213,6 +233,8 @@ class FoldEngine:
         if entity.id:
             for track, rows, intervals in zip(family.tracks, entity.rows, fold.intervals, strict=True):
                 opened = track.writer.rewrite(entity.id, rows, intervals, position)
+                if track.members is not None:
+                    self._cells.turns(track.members, rows, opened, position)
                 rows.clear()
                 rows.update(opened)
         self._compare(entity, fold.findings, events, position)
@@ -275,7 +297,13 @@ def create_tables(db: sqlite_utils.Database, views: Sequence[FoldView]) -> None:
     # The log's own index lists the events of a stream, so only those of other streams have to be remembered here.
     db.execute("CREATE TABLE touch (position INTEGER NOT NULL, stream TEXT NOT NULL, PRIMARY KEY (position, stream)) WITHOUT ROWID")
     db.execute("CREATE INDEX touch_stream ON touch (stream)")
+    # What the customer writes in a contact concerns the requests that it was linked with before.
+    db.execute(
+        "CREATE TABLE contact_request (contact_id TEXT NOT NULL, stream TEXT NOT NULL, position INTEGER NOT NULL, "
+        "PRIMARY KEY (contact_id, stream)) WITHOUT ROWID"
+    )
     create_spans(db.conn)
     for view in views:
         create_table(db.conn, view.table)
     quality.create_tables(db)
+    cells.create_tables(db)

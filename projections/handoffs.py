@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Final
-from uuid import UUID
 
 from ledger.api.v1.core_pb2 import Fact
 from ledger.api.v1.handoff_service_pb2 import (
@@ -24,8 +23,9 @@ from ledger.api.v1.handoff_service_pb2 import (
     HandoffGroup,
 )
 from ledger.api.v1.handoff_service_pb2 import HandoffState as State
+from ledger.event_id import to_text
 from ledger.rules.handoff import PENDING, UNFINISHED, HandoffState
-from projections import listing
+from projections import contacts, listing
 from projections.bitemporal import Table, Values
 from projections.fold_view import FoldView
 from projections.listing import Cursor, Group, Order, Row, given, instant, seconds_between, text, yes_or_no
@@ -52,6 +52,7 @@ TABLE: Final = Table(
         "complete_by INTEGER",
         "terms_import_run TEXT NOT NULL",
         "promise_ids TEXT NOT NULL",
+        "authentication_event_id BLOB NOT NULL",
     ),
     moving=(
         "state INTEGER NOT NULL",
@@ -70,6 +71,8 @@ TABLE: Final = Table(
         "missing_keys TEXT NOT NULL",
         "fact_keys TEXT NOT NULL",
         "fact_positions TEXT NOT NULL",
+        "missing_required TEXT NOT NULL",
+        "accepted_without TEXT NOT NULL",
     ),
     indexes=(
         "state, since_time, entity, key",
@@ -85,10 +88,12 @@ TABLE: Final = Table(
 
 ORDER: Final = Order(("since_time", "entity", "key"))
 
-_STATES: Final = tuple(value for value in State.values() if value)
+STATES: Final = tuple(value for value in State.values() if value)
+"""All states: every choice names those it asks for."""
+
 _FIELDS: Final = HandoffState._fields
 _STATIC: Final = itemgetter(*map(_FIELDS.index, TABLE.names[:12]))
-_MOVING: Final = itemgetter(*map(_FIELDS.index, TABLE.names[13:24]))
+_MOVING: Final = itemgetter(*map(_FIELDS.index, TABLE.names[14:25]))
 _GROUPS: Final[dict[int, Group]] = {
     HANDOFF_BY_STATE: ("state", State.Name),
     HANDOFF_BY_TO_DEPARTMENT: ("to_department", text),
@@ -103,12 +108,15 @@ def _values(handoff: HandoffState) -> Values:
     values: Values = (
         *_STATIC(handoff),
         " ".join(handoff.promise_ids),
+        handoff.authentication_event_id,
         *_MOVING(handoff),
         handoff.hands,
         _term(handoff),
         " ".join(handoff.missing_keys),
         " ".join(handoff.fact_keys),
         " ".join(map(str, handoff.fact_positions)),
+        " ".join(handoff.missing_required),
+        " ".join(handoff.accepted_without),
     )
     return values
 
@@ -136,7 +144,7 @@ def get(read: Read, request_id: str, handoff_id: str) -> Handoff | None:
         if entity is None:
             return None
         entities = (entity,)
-    choice = Choice(states=_STATES, scopes={"handoff_id": (handoff_id,)}, entities=entities)
+    choice = Choice(states=STATES, scopes={"handoff_id": (handoff_id,)}, entities=entities)
     rows, _ = listing.page(read, TABLE, choice, Order(("entity", "key")), 1, None)
     return _shown(read, rows)[0] if rows else None
 
@@ -184,7 +192,7 @@ def _choice(read: Read, filter: HandoffFilter, subjects: Sequence[bytes] | None)
     """Return the rows asked for; None where there can be none."""
     parameters: dict[str, Any] = {}
     where: list[str] = []
-    states = tuple(filter.states) or _STATES
+    states = tuple(filter.states) or STATES
     entities = None
     if filter.pending:
         states = tuple(state for state in _PENDING if state in states)
@@ -192,6 +200,9 @@ def _choice(read: Read, filter: HandoffFilter, subjects: Sequence[bytes] | None)
         states = tuple(state for state in _UNFINISHED if state in states)
         where.append(f"(complete_by < :evaluated OR (accept_by < :evaluated AND {_PENDING_SQL} AND NOT ever_accepted))")
         parameters["evaluated"] = read.evaluated
+    if filter.incomplete:
+        states = tuple(state for state in _PENDING if state in states)
+        where.append("missing_keys <> ''")
     if filter.hands:
         where.append("hands <> ''")
     if filter.to_departments:
@@ -211,10 +222,15 @@ def _shown(read: Read, rows: Sequence[Row]) -> list[Handoff]:
     ids = listing.ids(read, rows)
     positions = {id(row): [int(position) for position in row.fact_positions.split()] for row in rows}
     payloads = listing.contents(read, [position for of_row in positions.values() for position in of_row])
-    return [
+    checks = contacts.authentications(read, [row.authentication_event_id for row in rows if row.authentication_event_id])
+    shown = [
         _message(read, row, ids[row.entity], [fact for position in positions[id(row)] for fact in payloads[position].facts])
         for row in rows
     ]
+    for row, message in zip(rows, shown, strict=True):
+        if row.authentication_event_id in checks:
+            message.authentication.CopyFrom(checks[row.authentication_event_id])
+    return shown
 
 
 def _message(read: Read, row: Row, request_id: str, facts: Sequence[Fact]) -> Handoff:
@@ -244,7 +260,7 @@ def _message(read: Read, row: Row, request_id: str, facts: Sequence[Fact]) -> Ha
             facts=facts,
             ever_accepted=bool(row.ever_accepted),
             accepted_time=instant(row.accepted_time),
-            subject=str(UUID(bytes=row.subject)) if row.subject else "",
+            subject=to_text(row.subject),
             promise_ids=row.promise_ids.split(),
             age_seconds=seconds_between(row.offered_time, read.evaluated),
             hands_age_seconds=seconds_between(row.since_time, read.evaluated) if row.hands else 0,

@@ -82,6 +82,13 @@ def conditions_of(read: Read, filter: HistoryFilter) -> Conditions | None:
     return Conditions(sql, parameters, order_from)
 
 
+def stands(read: Read) -> str:
+    """Return the condition under which a row shows: the event is recorded, and stands there, by the position known."""
+    if read.known >= read.position:
+        return "position <= :known AND until_position IS NULL"
+    return "position <= :known AND from_position <= :known AND (until_position IS NULL OR until_position > :known)"
+
+
 def stream_positions(read: Read, filter: HistoryFilter) -> list[int] | None:
     """Return where the events of the filter's stream stand, by the log's own index; None when it names no stream."""
     if not filter.HasField("stream"):
@@ -145,7 +152,7 @@ def _range(read: Read, bound: Bound, conditions: Conditions, oldest_first: bool,
         start = start if after is None else min(start, after)
         where, direction = "order_time >= :bound AND (order_time, position) < (:order, :position)", " DESC"
     query = (
-        f"SELECT order_time, position FROM history WHERE subject = :subject AND {where} AND position <= :known{conditions.sql} "
+        f"SELECT order_time, position FROM history WHERE subject = :subject AND {where} AND {stands(read)}{conditions.sql} "
         f"ORDER BY order_time{direction}, position{direction} LIMIT :size"
     )
     end = bound.high if oldest_first else bound.low
@@ -165,7 +172,7 @@ def matching(read: Read, positions: Iterable[int], spans: Sequence[Span] | None,
     latest = MAX if read.before is None else read.before
     rows = read.db.execute(
         "SELECT order_time, position, subject FROM json_each(:wanted) "
-        f"CROSS JOIN history INDEXED BY history_position ON position = value WHERE position <= :known{conditions.sql}",
+        f"CROSS JOIN history INDEXED BY history_position ON position = value WHERE {stands(read)}{conditions.sql}",
         conditions.parameters | {"wanted": json.dumps(list(positions)), "known": read.known},
     )
     return {

@@ -10,17 +10,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from ledger.api.v1.core_pb2 import Identifier
-from ledger.api.v1.identity_pb2 import ENDED as UNLINK_ENDED
 from ledger.api.v1.identity_service_pb2 import DuplicateCandidate, IdentifierList, KnownIdentifier
 from ledger.catalogue import BY_TOPIC
 from ledger.event import Event
-from ledger.rules.instant import micros_or_none, uuid_bytes
-from projections import tiers
-from projections.identity_sets import JOINS, IdentitySets, Link, seen_before
+from ledger.event_id import to_text
+from ledger.rules.instant import uuid_bytes
+from projections import attribution, identity_restating, tiers
+from projections.identity_restating import LINKED, UNLINKED, ended_at, link_of, note, restate
+from projections.identity_sets import IdentitySets, seen_before
 from projections.identity_spans import selection, stands
+from projections.restated import RestatingEvent, as_said
 from projections.view import MAX, Changes, Read, one_of
 
 if TYPE_CHECKING:
@@ -65,27 +66,33 @@ class IdentitiesView:
     """Applies events to identifiers, links, sets and tiers."""
 
     name = "identities"
+    takes_restating = True
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
-        for statement in (*_TABLES, *tiers.TABLES):
+        for statement in (*_TABLES, *identity_restating.TABLES, *tiers.TABLES):
             db.execute(statement)
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
         """Take in identifiers named for the first time, then links, unlinks, marks and classifications one by one."""
-        ops: list[tuple[int, tuple[Any, ...]]] = self._see(events, db)
+        ops: list[tuple[int, tuple[Any, ...]]] = self._see(as_said(events), db)
 
-        def note(position: int, *op: Any) -> None:
+        def changed(position: int, *op: Any) -> None:
             ops.append((position, op))
 
+        for event in as_said(events):
+            if event.topic == "customer-classified":
+                tiers.apply(event, db, changed)
         for event in events:
             if event.topic in _MOVES:
-                _move(event, IdentitySets(db, event.position, note))
-            elif event.topic == "customer-classified":
-                tiers.apply(event, db, note)
+                _move(event, db, IdentitySets(db, event.position, changed))
+            elif isinstance(event, RestatingEvent) and event.original is not None and event.original.topic in (LINKED, UNLINKED):
+                sets = IdentitySets(db, event.position, changed)
+                restate(event, db, sets)
+                sets.write()
         # Stable: of one event, identifiers seen come first, whatever else was in the batch.
         ops.sort(key=lambda op: op[0])
         for position, op in ops:
@@ -114,28 +121,14 @@ class IdentitiesView:
         return [(position, ("seen", subject, type_)) for subject, type_, position, _ in new]
 
 
-def _move(event: Event, sets: IdentitySets) -> None:
+def _move(event: Event, db: sqlite3.Connection, sets: IdentitySets) -> None:
     payload = event.payload
-    if event.topic == "identity-linked":
-        valid_until = micros_or_none(payload, "valid_until")
-        sets.link(
-            Link(
-                event.position,
-                event.event_id,
-                uuid_bytes(payload.left.subject),
-                uuid_bytes(payload.right.subject),
-                micros_or_none(payload, "valid_from"),
-                valid_until,
-                int(valid_until is not None and valid_until <= event.record),
-                JOINS,
-            )
-        )
-    elif event.topic == "identity-unlinked":
-        ended_at = None
-        if payload.unlink_reason == UNLINK_ENDED:
-            ended_at = micros_or_none(payload, "ended_at")
-            ended_at = event.occur if ended_at is None else ended_at
-        sets.unlink(uuid_bytes(payload.link_event_id), ended_at)
+    if event.topic == LINKED:
+        note(event, db)
+        sets.link(link_of(event))
+    elif event.topic == UNLINKED:
+        note(event, db)
+        sets.unlink(uuid_bytes(payload.link_event_id), ended_at(event))
     else:
         sets.share(uuid_bytes(payload.identifier.subject), payload.shared)
     sets.write()
@@ -145,7 +138,16 @@ def _move(event: Event, sets: IdentitySets) -> None:
 
 
 def members(read: Read, subject: bytes) -> list[bytes]:
-    """Return the pseudonyms of the customer a subject belongs to, oldest first; of one that nothing joins, itself alone."""
+    """Return the pseudonyms of the customer a subject belongs to, oldest first; of one that nothing joins, itself alone.
+
+    After the identifiers come the subjects of contacts that were attributed to the customer (attribution.py).
+    """
+    identifiers = _joined(read, attribution.followed(read, subject))
+    return [*identifiers, *attribution.joined(read, identifiers)]
+
+
+def _joined(read: Read, subject: bytes) -> list[bytes]:
+    """Return the identifiers that links join with a subject, itself included, oldest first."""
     row = read.db.execute(
         f"SELECT customer FROM identity_member WHERE subject = :subject AND {stands(read)}",
         {"subject": subject, "known": read.known},
@@ -162,7 +164,7 @@ def members(read: Read, subject: bytes) -> list[bytes]:
 
 def customer_id(read: Read, subject: bytes) -> str:
     """Return the public id of the customer a subject belongs to: the oldest pseudonym of the set, as a UUID."""
-    return str(UUID(bytes=members(read, subject)[0]))
+    return to_text(members(read, subject)[0])
 
 
 def identifiers(read: Read, subject: bytes) -> IdentifierList:
@@ -188,7 +190,7 @@ def identifiers_of(read: Read, subjects: Sequence[bytes]) -> list[KnownIdentifie
             continue
         type_, first_time = seen[subject]
         named = read.content.identifier(subject)
-        identifier = Identifier(type=type_, subject=str(UUID(bytes=subject)))
+        identifier = Identifier(type=type_, subject=to_text(subject))
         if named is not None:
             identifier.value = named[1]
         entry = KnownIdentifier(identifier=identifier, shared=subject in shared)
@@ -206,9 +208,9 @@ def duplicate_candidates(read: Read, limit: int, after: tuple[int] | None) -> tu
     ).fetchall()
     candidates = [
         DuplicateCandidate(
-            link_event_id=str(UUID(bytes=event_id)),
-            left_subject=str(UUID(bytes=left)),
-            right_subject=str(UUID(bytes=right)),
+            link_event_id=to_text(event_id),
+            left_subject=to_text(left),
+            right_subject=to_text(right),
             why=state,
             position=position,
         )

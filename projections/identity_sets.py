@@ -103,6 +103,24 @@ class IdentitySets:
         if old.state == JOINS:
             self._divide(self._set_of(old.left))
 
+    def relink(self, event_id: bytes, link: Link | None) -> None:
+        """Put a link as it stands now in the place of how it stood; None: it stands no more. For one link after another."""
+        standing = self._standing("event_id = :id", {"id": event_id})
+        if standing and link is not None and standing[0]._replace(state=link.state) == link:
+            return
+        if standing:
+            old = standing[0]
+            self._old[old.link] = old
+            self._new[old.link] = None
+            if old.state == JOINS:
+                self._divide(self._set_of(old.left))
+        if link is not None:
+            shared = self._is_shared(link.left) or self._is_shared(link.right)
+            state = self._judge(link, shared)
+            self._new[link.link] = link._replace(state=state)
+            if state == JOINS:
+                self._join(link.left, link.right)
+
     def share(self, subject: bytes, shared: bool) -> None:
         """Mark an identifier as used by several people, or take the mark away."""
         if shared == self._is_shared(subject):
@@ -199,6 +217,10 @@ class IdentitySets:
         for link in self._standing(f"state = {JOINS} AND {one_of('left_subject', rest, parameters, 's')}", parameters):
             neighbours[link.left].add(link.right)
             neighbours[link.right].add(link.left)
+        for made in self._new.values():
+            if made is not None and made.state == JOINS and made.left in rest:
+                neighbours[made.left].add(made.right)
+                neighbours[made.right].add(made.left)
         if len(_reach(next(iter(rest)), neighbours)) == len(rest):
             return
         while rest:

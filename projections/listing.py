@@ -5,16 +5,17 @@ Deterministic: the same snapshot, times and arguments give the same rows in the 
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
-from types import SimpleNamespace
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.api.v1.consistency_pb2 import CountRow
-from ledger.catalogue import read_event
 from ledger.sqlite_file import in_batches, places
 from projections.bitemporal import Table
+from projections.restated import events_at
 from projections.versions import Choice, changes_between, shown
 from projections.view import Read
 
@@ -27,8 +28,8 @@ CHANGES_MAX: Final = 500
 AHEAD_MICROS: Final = 3_600_000_000
 """No event occurs so long after it is recorded: at most 5 minutes are accepted (domain rule 8.2)."""
 
-Row = SimpleNamespace
-"""A row as shown: `entity`, `key` and the table's columns by name."""
+Row = Any
+"""A row as shown: a named tuple of `entity`, `key` and the table's columns."""
 
 Cursor = tuple[int, ...]
 """Sort keys of the last row shown."""
@@ -99,7 +100,10 @@ def changed(
         streams = {row.stream for row in stored if row.stream.startswith(f"{family}-")}
         sql = "SELECT DISTINCT stream FROM touch WHERE position > ? AND position <= ?"
         streams.update(stream for (stream,) in read.db.execute(sql, (after_position, last)) if stream.startswith(f"{family}-"))
-        found.extend(_changed_in(read, table, choice._replace(entities=_entities(read, streams)), after_position, last))
+        touched = entities(read, streams)
+        if choice.entities is not None:
+            touched = [entity for entity in touched if entity in choice.entities]
+        found.extend(_changed_in(read, table, choice._replace(entities=touched), after_position, last))
         after_position = last
     if len(found) > limit:
         end = found[limit - 1][0]
@@ -140,13 +144,18 @@ def _columns(table: Table) -> str:
 
 
 def _row(table: Table, row: Sequence[Any]) -> Row:
-    return SimpleNamespace(**dict(zip(("entity", "key", *table.names), row, strict=True)))
+    return _row_type(table)._make(row)
+
+
+@cache
+def _row_type(table: Table) -> Any:
+    return namedtuple(f"{table.name}_row", ("entity", "key", *table.names))
 
 
 # Entities and their names
 
 
-def _entities(read: Read, streams: Iterable[str]) -> list[int]:
+def entities(read: Read, streams: Iterable[str]) -> list[int]:
     """Return the numbers under which the rows of these streams stand, where they have any."""
     found: list[int] = []
     for some in in_batches(sorted(streams)):
@@ -156,13 +165,18 @@ def _entities(read: Read, streams: Iterable[str]) -> list[int]:
 
 def entity(read: Read, stream: str) -> int | None:
     """Return the number under which the rows of a stream stand; None where it has none."""
-    return next(iter(_entities(read, [stream])), None)
+    return next(iter(entities(read, [stream])), None)
 
 
 def ids(read: Read, rows: Iterable[Row]) -> dict[int, str]:
     """Return the ids of the rows' entities: what stands behind the prefix of their streams."""
+    return ids_of(read, {row.entity for row in rows})
+
+
+def ids_of(read: Read, numbers: Iterable[int]) -> dict[int, str]:
+    """Return the ids of the entities with these numbers."""
     found: dict[int, str] = {}
-    for some in in_batches(list({row.entity for row in rows})):
+    for some in in_batches(list(numbers)):
         for number, stream in read.db.execute(f"SELECT id, stream FROM entity WHERE id IN ({places(len(some))})", some):
             found[number] = stream.partition("-")[2]
     return found
@@ -172,11 +186,10 @@ def ids(read: Read, rows: Iterable[Row]) -> dict[int, str]:
 
 
 def contents(read: Read, positions: Iterable[int]) -> dict[int, Any]:
-    """Return the payloads of the events at these positions, with what is sealed in them opened."""
-    stored = read.log.read_positions(sorted(set(positions)))
-    events = [read_event(position, row.header, row.parts) for position, row in stored.items()]
-    opened = read.content.open_payloads(events)
-    return {event.position: payload for event, (payload, _) in zip(events, opened, strict=True)}
+    """Return the payloads of the events at these positions as they stand as known, with what is sealed in them opened."""
+    events = events_at(read, positions)
+    opened = read.content.open_payloads(list(events.values()))
+    return {position: payload for position, (payload, _) in zip(events, opened, strict=True)}
 
 
 def instant(micros: int | None) -> Timestamp | None:

@@ -15,10 +15,11 @@ from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault, VaultUnavailableError
+from ledger.store.opening import commit_listeners, open_reader
 from ledger.store.recorder import LogReader, StoreError
-from ledger.store.sqlite import open_reader
-from ledger.wake import WakeListener, WakeSender
+from ledger.wake import Listener, WakeListener, WakeSender, wait_for_any
 from projections.projector import LogBranchedError, Projector, SearchDamagedError, is_damaged, new_views, open_views
+from projections.restated import resolved
 from projections.search import SearchIndex
 from projections.views_file import ViewsFolder
 
@@ -43,7 +44,7 @@ def run_projector(data: DataDirectory, ready: Callable[..., None]) -> None:
         ledger_id,
         ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id),
     )
-    wakes = WakeListener(data.projector_socket)
+    wakes: list[Listener] = [WakeListener(data.projector_socket), *commit_listeners(data.log)]
     server = WakeSender(data.server_socket)
     ready()
     stalls = 0
@@ -66,7 +67,7 @@ def run_projector(data: DataDirectory, ready: Callable[..., None]) -> None:
             server.wake()
         else:
             # Calls are taken first and the log is read afterwards, so none is missed.
-            wakes.wait(LOOK_SECONDS)
+            wait_for_any(wakes, LOOK_SECONDS)
 
 
 class Follower:
@@ -143,4 +144,4 @@ def _index_behind(search: SearchIndex, projector: Projector, reader: LogReader, 
         rows = reader.read(search.position, 2_000, projector.position)
         if not rows:
             return
-        search.apply([read_event(row.position, row.header, row.parts) for row in rows], content)
+        search.apply(resolved([read_event(row.position, row.header, row.parts) for row in rows], reader), content)

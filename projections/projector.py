@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,13 +22,35 @@ from ledger.catalogue import read_event
 from ledger.event import Event
 from ledger.sqlite_file import WAL_BACKSTOP_PAGES
 from ledger.sqlite_writer import Checkpointer
-from projections import contacts, digest, fold_engine, handoffs, promises, quality, requests
+from projections import (
+    answer_rows,
+    complaints,
+    contacts,
+    derived_targets,
+    digest,
+    exceptions,
+    experience,
+    fold_engine,
+    handoffs,
+    improvements,
+    messages,
+    opportunities,
+    overrides,
+    promises,
+    quality,
+    requests,
+    statements,
+)
 from projections.digest import Digests
 from projections.facts import FactsView
+from projections.figures import cells
 from projections.fold_view import FoldView
 from projections.history import HistoryView
 from projections.identities import IdentitiesView
 from projections.imports import ImportsView
+from projections.playbooks import PlaybooksView
+from projections.referrals import ReferralsView
+from projections.restated import RestatedView, as_said, resolved
 from projections.search import SearchIndex
 from projections.view import Changes, View
 from projections.views_file import ViewsFolder
@@ -37,10 +59,35 @@ if TYPE_CHECKING:
     from ledger.privacy.content import ContentReader
     from ledger.store.recorder import LogReader, StoredEventRow
 
-PROJECTIONS: Final[tuple[type[View], ...]] = (HistoryView, IdentitiesView, FactsView, ImportsView)
+PROJECTIONS: Final[tuple[type[View], ...]] = (
+    RestatedView,
+    HistoryView,
+    IdentitiesView,
+    FactsView,
+    ImportsView,
+    PlaybooksView,
+    ReferralsView,
+)
 """Views whose rows are made of single events. A new one is a line here."""
 
-FOLD_VIEWS: Final[tuple[FoldView, ...]] = (contacts.VIEW, promises.TARGETS, requests.VIEW, handoffs.VIEW, promises.VIEW)
+FOLD_VIEWS: Final[tuple[FoldView, ...]] = (
+    contacts.VIEW,
+    messages.VIEW,
+    promises.TARGETS,
+    requests.VIEW,
+    handoffs.VIEW,
+    promises.VIEW,
+    complaints.VIEW,
+    derived_targets.REQUESTS,
+    derived_targets.COMPLAINTS,
+    exceptions.VIEW,
+    overrides.VIEW,
+    experience.VIEW,
+    answer_rows.VIEW,
+    statements.VIEW,
+    opportunities.VIEW,
+    improvements.VIEW,
+)
 """Views whose rows are made of states: contact → request and handoff → promise and target. A new one is a line here."""
 
 BATCH_EVENTS: Final = 4 * digest.WINDOW
@@ -111,7 +158,7 @@ class Projector:
             rows = rows[1:]
         if not rows:
             return 0
-        events = [read_event(row.position, row.header, row.parts) for row in rows]
+        events = resolved([read_event(row.position, row.header, row.parts) for row in rows], self._log)
         if search is not None:
             _index(search, events, content)
         try:
@@ -123,11 +170,12 @@ class Projector:
             raise
         return len(rows)
 
-    def _apply(self, rows: list[StoredEventRow], events: list[Event]) -> None:
+    def _apply(self, rows: list[StoredEventRow], events: Sequence[Event]) -> None:
         changes = {name: Changes() for name in self._names}
         self._db.execute("BEGIN IMMEDIATE")
+        said = as_said(events)
         for view in self._views:
-            view.apply(events, self._db, changes[view.name])
+            view.apply(events if getattr(view, "takes_restating", False) else said, self._db, changes[view.name])
         self._folds.apply(events, changes)
         self._digests.apply(rows, changes)
         last = rows[-1]
@@ -141,7 +189,7 @@ class Projector:
         """Make all that remembers anew: what a rolled back batch left in memory is not in the file."""
         self._views = [view() for view in PROJECTIONS]
         self._folds = fold_engine.FoldEngine(FOLD_VIEWS, self._log, self._db)
-        self._names = [*(view.name for view in self._views), *(view.name for view in FOLD_VIEWS), quality.NAME]
+        self._names = [*(view.name for view in self._views), *(view.name for view in FOLD_VIEWS), quality.NAME, cells.NAME]
         self._digests = Digests(self._db, self._names)
 
     def close(self) -> None:
@@ -162,7 +210,7 @@ class SearchDamagedError(Exception):
     """The file of the search index is damaged: stop the server, delete it, and start again. It is then made anew."""
 
 
-def _index(search: SearchIndex, events: list[Event], content: ContentReader) -> None:
+def _index(search: SearchIndex, events: Sequence[Event], content: ContentReader) -> None:
     try:
         search.apply(events, content)
     except sqlite3.DatabaseError as error:

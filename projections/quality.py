@@ -20,14 +20,16 @@ from ledger.api.v1.insight_service_pb2 import (
     IRREGULAR,
     OVERTAKEN,
     SET_ASIDE,
+    UNKNOWN_DEPARTMENT,
     UNKNOWN_REASON,
     DataQuality,
     Finding,
     FindingKind,
 )
-from ledger.catalogue import BY_TOPIC
+from ledger.catalogue import BY_TOPIC, RESTATING
 from ledger.event import Event
 from ledger.sqlite_file import in_batches, places
+from projections.restated import RestatingEvent
 from projections.view import MAX, Changes, Read
 
 if TYPE_CHECKING:
@@ -80,6 +82,19 @@ def _due_ambiguous(payload: Any) -> bool:
 
 
 _LOOKS: Final = _looks()
+_LOOKED_AT: Final = frozenset(_LOOKS) | RESTATING
+
+
+def _seen_in(event: Event) -> tuple[int, ...]:
+    """Return the kinds of findings that can be seen in an event alone."""
+    found: tuple[int, ...] = (UNKNOWN_DEPARTMENT,) if event.header.department_unknown else ()
+    looks = _LOOKS.get(event.topic)
+    if looks is None:
+        return found
+    reason_unknown, due_ambiguous = looks
+    if reason_unknown(event.payload):
+        found = (*found, UNKNOWN_REASON)
+    return (*found, AMBIGUOUS_TIME) if due_ambiguous(event.payload) else found
 
 
 def create_tables(db: sqlite_utils.Database) -> None:
@@ -104,14 +119,26 @@ class Findings:
 
     def look_at(self, event: Event) -> None:
         """Note what can be seen in the event alone."""
-        looks = _LOOKS.get(event.topic)
-        if looks is None:
+        if event.topic not in _LOOKED_AT:
             return
-        reason_unknown, due_ambiguous = looks
-        if reason_unknown(event.payload):
-            self.begin_finding(event, UNKNOWN_REASON, event.stream, event.order, event.position)
-        if due_ambiguous(event.payload):
-            self.begin_finding(event, AMBIGUOUS_TIME, event.stream, event.order, event.position)
+        if event.topic in RESTATING:
+            self._look_again(event)
+            return
+        for kind in _seen_in(event):
+            self.begin_finding(event, kind, event.stream, event.order, event.position)
+
+    def _look_again(self, event: Event) -> None:
+        """Note what can be seen in an event as it stands corrected, and no longer."""
+        if not isinstance(event, RestatingEvent) or event.original is None:
+            return
+        before, after = event.before, event.after
+        # A finding shows after an instant: one that stands elsewhere is another one.
+        seen = {(kind, before.order) for kind in _seen_in(before)} if before is not None else set()
+        sees = {(kind, after.order) for kind in _seen_in(after)} if after is not None else set()
+        for kind, _ in sorted(seen - sees):
+            self.end_finding(event.original.position, kind, event.stream, event.position)
+        for kind, order in sorted(sees - seen):
+            self.begin_finding(event.original, kind, event.stream, order, event.position)
 
     def begin_finding(self, event: Event, kind: int, entity: str, occur_from: int, position: int) -> None:
         """Note a finding as known from `position` on, shown after an instant."""

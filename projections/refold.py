@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.api.v1.insight_service_pb2 import HELD_BACK, IRREGULAR, OVERTAKEN
+from ledger.catalogue import RESTATING
 from ledger.event import Event
 from ledger.rules import family_of
+from ledger.rules.correction import effective
 from ledger.rules.fold import steps
 from projections.bitemporal import Interval, Values
 from projections.fold_view import FoldView
@@ -86,7 +88,7 @@ def folding(rules: Rules, views: Sequence[FoldView], stream: str, events: list[E
             for walk in walks:
                 walk.go(state, order)
     counted = {event.position for event, *_ in taken}
-    for event in events:
+    for event in effective(events, stream) if any(event.topic in RESTATING for event in events) else events:
         if event.header.held_back and event.stream == stream and event.position not in counted:
             findings[event.position, HELD_BACK] = event.order
     return Folding(state, opened, last, findings, tuple(walk.end() for walk in walks))

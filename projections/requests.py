@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final
-from uuid import UUID
 
+from ledger.api.v1.request_pb2 import WAITING_FOR_CUSTOMER
 from ledger.api.v1.request_service_pb2 import (
+    REQUEST_BY_CHANNEL_SWITCHED,
+    REQUEST_BY_ESCALATED,
     REQUEST_BY_OWNER,
     REQUEST_BY_PRIORITY,
     REQUEST_BY_REASON,
+    REQUEST_BY_REFUSED_RULE,
+    REQUEST_BY_ROOT_CAUSE,
     REQUEST_BY_STATE,
     REQUEST_STATE_OPEN,
     REQUEST_STATE_WAITING,
@@ -20,20 +24,30 @@ from ledger.api.v1.request_service_pb2 import (
     RequestGroup,
 )
 from ledger.api.v1.request_service_pb2 import RequestState as State
-from ledger.rules.handoff import PENDING
+from ledger.event_id import to_text
+from ledger.rules.handoff import PENDING, is_done
 from ledger.rules.request import RequestState
-from projections import listing
+from projections import listing, silence
 from projections.bitemporal import Table, Values
 from projections.fold_view import FoldView
-from projections.listing import Cursor, Group, Order, Row, given, instant, text
-from projections.versions import Choice
-from projections.view import Read, one_of
+from projections.identity_spans import EARLIEST
+from projections.listing import Cursor, Group, Order, Row, given, instant, text, yes_or_no
+from projections.versions import Choice, shown
+from projections.view import MAX, Read, one_of
 
 _OPEN: Final = (REQUEST_STATE_OPEN, REQUEST_STATE_WAITING)
 
 TABLE: Final = Table(
     name="request",
-    static=("subject BLOB NOT NULL", "opened_time INTEGER NOT NULL", "position INTEGER NOT NULL"),
+    static=(
+        "subject BLOB NOT NULL",
+        "opened_time INTEGER NOT NULL",
+        "position INTEGER NOT NULL",
+        "channel TEXT NOT NULL",
+        # Type and mark of each thing it is about.
+        "object_marks TEXT NOT NULL",
+        "follows_request_id TEXT NOT NULL",
+    ),
     moving=(
         "state INTEGER NOT NULL",
         "assignee TEXT NOT NULL",
@@ -46,17 +60,28 @@ TABLE: Final = Table(
         "last_resolved_time INTEGER",
         "closed_time INTEGER",
         "ended_time INTEGER",
+        "resolved_in TEXT NOT NULL",
+        "first_reopened_time INTEGER",
         "reopened_count INTEGER NOT NULL",
         "informed_time INTEGER",
         "next_step TEXT NOT NULL",
         "merged_into_request_id TEXT NOT NULL",
         "resolution INTEGER NOT NULL",
         "outcome INTEGER NOT NULL",
+        "refused_rule TEXT NOT NULL",
+        "escalated_count INTEGER NOT NULL",
+        "root_cause TEXT NOT NULL",
+        # Its journey so far: ledger/rules/journey.py.
+        "path TEXT NOT NULL",
+        "steps TEXT NOT NULL",
         # Empty for an orphan.
         "owner_department TEXT NOT NULL",
         "contact_ids TEXT NOT NULL",
         "pending_handoff_count INTEGER NOT NULL",
         "handoff_count INTEGER NOT NULL",
+        "strand_count INTEGER NOT NULL",
+        "strand_done_count INTEGER NOT NULL",
+        "channels TEXT NOT NULL",
     ),
     indexes=("state, opened_time, entity", "subject, opened_time, entity"),
     lead="owner_department",
@@ -64,16 +89,22 @@ TABLE: Final = Table(
 
 ORDER: Final = Order(("opened_time", "entity"))
 
-_STATES: Final = tuple(value for value in State.values() if value)
+STATES: Final = tuple(value for value in State.values() if value)
+"""All states: every choice names those it asks for."""
+
 _FIELDS: Final = RequestState._fields
-_PLAIN: Final = itemgetter(
-    *(_FIELDS.index(column) for column in TABLE.names if column in _FIELDS and column not in ("owner_department", "contact_ids")),
-)
+_STATIC: Final = itemgetter(*map(_FIELDS.index, TABLE.names[:4]))
+_MOVING: Final = itemgetter(*map(_FIELDS.index, TABLE.names[6:-7]))
+_SWITCHED: Final = "instr(channels, ' ') > 0"
 _GROUPS: Final[dict[int, Group]] = {
     REQUEST_BY_STATE: ("state", State.Name),
     REQUEST_BY_OWNER: ("owner_department", text),
     REQUEST_BY_REASON: ("reason", text),
     REQUEST_BY_PRIORITY: ("priority", text),
+    REQUEST_BY_REFUSED_RULE: ("refused_rule", text),
+    REQUEST_BY_ESCALATED: ("escalated_count > 0", yes_or_no),
+    REQUEST_BY_ROOT_CAUSE: ("root_cause", text),
+    REQUEST_BY_CHANNEL_SWITCHED: (_SWITCHED, yes_or_no),
 }
 
 
@@ -83,8 +114,27 @@ def _values(state: RequestState) -> Values:
     for handoff in handoffs.values():
         if handoff.state in PENDING:
             pending += 1
-    values: Values = (*_PLAIN(state), state.owner_department or "", " ".join(state.contact_ids), pending, len(handoffs))
+    values: Values = (
+        *_STATIC(state),
+        " ".join(state.object_marks),
+        state.follows_request_id,
+        *_MOVING(state),
+        state.owner_department or "",
+        " ".join(state.contact_ids),
+        pending,
+        len(handoffs),
+        *_strands(state),
+        state.channels,
+    )
     return values
+
+
+def _strands(state: RequestState) -> tuple[int, int]:
+    """Return how many parallel strands there are, and how many are done."""
+    if not state.handoffs:
+        return 0, 0
+    strands = state.strands
+    return len(strands), sum(map(is_done, strands))
 
 
 VIEW: Final = FoldView(name="requests", family="request", table=TABLE, values=_values)
@@ -93,7 +143,7 @@ VIEW: Final = FoldView(name="requests", family="request", table=TABLE, values=_v
 def get(read: Read, request_id: str) -> Request | None:
     """Return a request; None where there is none at the times asked for."""
     entity = listing.entity(read, f"request-{request_id}")
-    row = listing.only(read, TABLE, Choice(states=_STATES, entities=(entity,))) if entity is not None else None
+    row = listing.only(read, TABLE, Choice(states=STATES, entities=(entity,))) if entity is not None else None
     return _shown(read, [row])[0] if row is not None else None
 
 
@@ -134,7 +184,7 @@ def changed(
 def _choice(read: Read, filter: RequestFilter, subjects: Sequence[bytes] | None) -> Choice:
     parameters: dict[str, Any] = {}
     where = listing.opened_by(read, "opened_time", parameters)
-    states = tuple(filter.states) or _STATES
+    states = tuple(filter.states) or STATES
     if filter.open or filter.orphaned:
         states = tuple(state for state in _OPEN if state in states)
     if filter.orphaned:
@@ -143,17 +193,48 @@ def _choice(read: Read, filter: RequestFilter, subjects: Sequence[bytes] | None)
         where.append(one_of("reason", filter.reasons, parameters, "reason"))
     if filter.reopened:
         where.append("reopened_count > 0")
+    if filter.channel_switched:
+        where.append(_SWITCHED)
+    if filter.strands_open:
+        where += ["strand_count > 1", "strand_done_count < strand_count"]
     scopes = {} if subjects is None else {"subject": subjects}
-    return Choice(tuple(where), parameters, states, filter.owner_departments, scopes)
+    return Choice(tuple(where), parameters, states, filter.owner_departments, scopes, _entities(read, filter))
+
+
+def _entities(read: Read, filter: RequestFilter) -> list[int] | None:
+    """Return the requests that filters leave which rows alone do not decide; None where there is no such filter."""
+    silent = set(silence.silent(read, TABLE)) if filter.silent else None
+    repeated = _repeated(read) if filter.repeated else None
+    if silent is None or repeated is None:
+        return None if silent is repeated else sorted(silent if silent is not None else repeated or ())
+    return sorted(silent & repeated)
+
+
+def _repeated(read: Read) -> set[int]:
+    """Return the requests that follow an earlier one, or were opened in a repeat contact."""
+    # Repeats ask for requests themselves.
+    from projections import repeats
+
+    found = repeats.of_period(read, EARLIEST, MAX, repeats.window(read)).repeats
+    contacts = set(listing.ids_of(read, {one.entity for one in found}).values())
+    parameters: dict[str, Any] = {}
+    query = shown(read, TABLE, "entity, follows_request_id, contact_ids", Choice(states=STATES), parameters)
+    return {
+        entity
+        for entity, follows, contact_ids in read.db.execute(query, parameters)
+        if follows or contact_ids.partition(" ")[0] in contacts
+    }
 
 
 def _shown(read: Read, rows: Sequence[Row]) -> list[Request]:
     ids = listing.ids(read, rows)
     payloads = listing.contents(read, [row.position for row in rows])
-    return [_message(read, row, ids[row.entity], payloads[row.position]) for row in rows]
+    ours = [row for row in rows if row.state in _OPEN and row.waiting_for != WAITING_FOR_CUSTOMER]
+    silent = silence.begins(read, TABLE, [(row.entity, row.opened_time, row.informed_time, row.contact_ids) for row in ours])
+    return [_message(read, row, ids[row.entity], payloads[row.position], silent.get(row.entity)) for row in rows]
 
 
-def _message(read: Read, row: Row, request_id: str, opener: Any) -> Request:
+def _message(read: Read, row: Row, request_id: str, opener: Any, silent_since: int | None) -> Request:
     return Request(
         **given(
             request_id=request_id,
@@ -173,13 +254,21 @@ def _message(read: Read, row: Row, request_id: str, opener: Any) -> Request:
             pending_handoff_count=row.pending_handoff_count,
             handoff_count=row.handoff_count,
             contact_ids=row.contact_ids.split(),
-            subject=str(UUID(bytes=row.subject)) if row.subject else "",
+            subject=to_text(row.subject),
             wish=opener.wish,
             informed_time=instant(row.informed_time),
             next_step=row.next_step,
             merged_into_request_id=row.merged_into_request_id,
             resolution=row.resolution,
             outcome=row.outcome,
+            refused_rule=row.refused_rule,
+            escalated_count=row.escalated_count,
+            root_cause=row.root_cause,
             age_seconds=listing.seconds_between(row.opened_time, min(read.evaluated, row.ended_time or read.evaluated)),
+            strand_count=row.strand_count,
+            strand_done_count=row.strand_done_count,
+            silent_since_time=instant(silent_since),
+            follows_request_id=row.follows_request_id,
+            channels=row.channels.split(),
         )
     )

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger.api.v1.history_service_pb2 import HistoryEntry, HistoryFilter
 from ledger.event import Event
 from ledger.sqlite_file import open_read_only
-from projections import history
+from projections import attribution, history
 from projections.folding import query_of, token_of, words_of
 from projections.history_rows import Key, blocks, conditions_of, matching, stream_positions, subjects_of
 from projections.identity_spans import selection
+from projections.restated import RestatingEvent, where_said
 from projections.view import MAX, Read
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class SearchIndex:
         for event, (payload, _) in zip(sealed, content.open_payloads(sealed), strict=True):
             words = words_of(payload)
             if words:
-                rows.append((event.position, words, " ".join(map(token_of, subjects_of(event)))))
+                rows.append((event.position, words, " ".join(map(token_of, _whose(event)))))
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany("INSERT INTO text (rowid, words, subject) VALUES (?, ?, ?)", rows)
@@ -123,19 +124,27 @@ class SearchReader:
         conditions = conditions_of(read, filter)
         if query is None or conditions is None:
             return [], None
+        moves = attribution.NONE
         if subjects is None:
             spans = None
         else:
             spans = selection(read, subjects)
-            query += f" AND subject : ({' OR '.join(sorted({token_of(span.subject) for span in spans}))})"
+            moves = attribution.moves(read, subjects)
+            searched = {span.subject for span in spans} | moves.come_subjects
+            query += f" AND subject : ({' OR '.join(sorted(map(token_of, searched)))})"
         stream = stream_positions(read, filter)
         allowed = None if stream is None else set(stream)
         found: list[Key] = []
         for bound, positions in self._batches(read, query, after):
             if len(found) > limit and bound < found[limit][0]:
                 break
-            wanted = positions if allowed is None else [position for position in positions if position in allowed]
-            keys = matching(read, wanted, spans, conditions)
+            said = where_said(read, positions)
+            wanted = sorted({said[position] for position in positions if position in said})
+            if allowed is not None:
+                wanted = [position for position in wanted if position in allowed]
+            keys = matching(read, [position for position in wanted if position not in moves.gone], spans, conditions)
+            if moves.come:
+                keys |= matching(read, moves.come.intersection(wanted), None, conditions)
             found = sorted({*found, *(key for key in keys if after is None or key < after)}, reverse=True)[: limit + 1]
         shown = found[:limit]
         return history.entries(read, [position for _, position in shown]), shown[-1] if len(found) > limit else None
@@ -169,6 +178,12 @@ class SearchReader:
         if self._db is None:
             self._db = open_read_only(self._path)
         return self._db
+
+
+def _whose(event: Event) -> list[bytes]:
+    """Return the subjects by whom an event is found; a correction also by those of what it corrects to."""
+    after = event.after if isinstance(event, RestatingEvent) else None
+    return sorted({*subjects_of(event), *(subjects_of(after) if after is not None else ())})
 
 
 def _position(db: sqlite3.Connection) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from projections.bitemporal import OCCUR_SHIFT, Table
-from projections.view import Read, one_of
+from projections.view import MAX, Read, one_of
 
 
 class Choice(NamedTuple):
@@ -153,6 +153,21 @@ def changes_between(
     )
     parameters |= {"after_position": after_position, "until_position": until_position}
     return read.db.execute(query, parameters).fetchall()
+
+
+def versions_of(read: Read, table: Table, columns: str, where: Sequence[str], entities: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Return every version of these entities' rows under some conditions, as known: (*columns, occur_from, occur_until).
+
+    A version whose end was not known yet has none (MAX), whatever `occurred_before` is asked. For entities of a few.
+    """
+    listed = " AND ".join([f"entity IN {_listed(entities)}", *where])
+    query = (
+        f"SELECT {columns}, occur_from, {MAX} FROM {table.name}_now WHERE {listed} AND from_position <= :known UNION ALL "
+        f"SELECT {columns}, occur_from, CASE WHEN closed_position <= :known THEN occur_until ELSE {MAX} END "
+        f"FROM {table.name}_past WHERE {listed} AND from_position <= :known "
+        "AND (until_position IS NULL OR until_position > :known)"
+    )
+    return read.db.execute(query, {"known": read.known}).fetchall()
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -52,6 +52,10 @@ class View(Protocol):
     name: str
     """Name in digests and in messages; never renamed within a view version."""
 
+    # `takes_restating = True` in a class asks for corrections and retractions as `RestatingEvent` (projections/restated.py).
+    # Without it, `apply` gets the events that corrections make, at their positions, and the view's questions hide with `happened`
+    # what does not stand.
+
     def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create tables and indexes in an empty views file."""
 
@@ -106,10 +110,20 @@ def as_of(read: Read, table: str = "") -> str:
 
 
 def happened(read: Read, position: str = "position", order: str = "order_time") -> str:
-    """Return the condition under which a row of one event shows; the arguments name its columns."""
-    if read.before is None:
-        return f"{position} <= :known"
-    return f"{position} <= :known AND {order} < :before"
+    """Return the condition under which a row of one event shows; the arguments name its columns.
+
+    The event is known, had happened, and is not one that a correction or retraction made say otherwise (projections.restated).
+    """
+    shows = f"{position} <= :known AND {stands(position)}"
+    return shows if read.before is None else f"{shows} AND {order} < :before"
+
+
+def stands(position: str = "position") -> str:
+    """Return the condition under which what was said at a position stands as known: no correction or retraction took its place."""
+    return (
+        f"NOT EXISTS (SELECT 1 FROM hidden WHERE said_at = {position} AND hidden_from <= :known "
+        "AND (hidden_until IS NULL OR hidden_until > :known))"
+    )
 
 
 def one_of(column: str, values: Iterable[Value], parameters: dict[str, Any], prefix: str) -> str:

@@ -35,7 +35,32 @@ SCALARS = {
     FIELD.TYPE_DOUBLE: "number",
 }
 WORDS = {"google.protobuf.Timestamp": "time", "google.protobuf.Duration": "duration", "google.rpc.Status": "status"}
-SHARED = ("EventEnvelope", "Identifier", "Due", "Fact", "ObjectReference", "Attachment", "ServicePolicy", "ResponseTarget")
+SHARED = (
+    "EventEnvelope",
+    "CorrectedEnvelope",
+    "Identifier",
+    "Due",
+    "Fact",
+    "ObjectReference",
+    "Attachment",
+    "ServicePolicy",
+    "Calendar",
+    "WeekdayHours",
+    "OpenPeriod",
+    "SpecialDay",
+    "ExpandedHours",
+    "Department",
+    "Target",
+    "ResponseTarget",
+    "HandoffType",
+    "PromiseKind",
+    "ReasonRule",
+    "Playbook",
+    "PlaybookStep",
+    "OfferHandoff",
+    "MakePromise",
+    "SuggestOpportunity",
+)
 """Messages that events share: described once, at the end."""
 
 
@@ -199,6 +224,8 @@ def unknown(message: Message, number: int) -> list[Any]:
 def _type(field: descriptor_pb2.FieldDescriptorProto) -> str:
     full = field.type_name.removeprefix(".")
     name = SCALARS.get(field.type) or WORDS.get(full)
+    if full == "ledger.api.v1.Payload":
+        return "an event"
     if name is None:
         short = full.rsplit(".", 1)[-1]
         name = f"[{short}](#{short.lower()})"

@@ -5,21 +5,30 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
+from google.protobuf.duration_pb2 import Duration
 from hypothesis import strategies as st
 
 from ledger.api.v1.contact_pb2 import (
+    AuthenticationChecked,
+    ColleagueConsulted,
     ContactAbandoned,
     ContactAnswered,
+    ContactAttributed,
     ContactEnded,
     ContactMade,
     ContactQueued,
     ContactReceived,
+    ContactTransferred,
     ContactWrappedUp,
+    MessageReceived,
+    MessageSent,
     NoteAdded,
 )
-from ledger.api.v1.core_pb2 import DAY, EXACT, MINUTE
-from ledger.api.v1.governance_pb2 import EventConfirmed
+from ledger.api.v1.core_pb2 import DAY, EXACT, MINUTE, Identifier
+from ledger.api.v1.event_pb2 import CorrectedEnvelope, EventCorrected, Payload
+from ledger.api.v1.governance_pb2 import EventConfirmed, EventRetracted
 from ledger.api.v1.handoff_pb2 import (
     HandoffAccepted,
     HandoffCompleted,
@@ -60,11 +69,13 @@ from ledger.api.v1.request_pb2 import (
     RequestWaiting,
     RequestWithdrawn,
 )
-from ledger.catalogue import BY_FIELD
+from ledger.catalogue import BY_FIELD, RESTATING
 from ledger.event import Event
 from tests.build import at, due, event, event_id_text, timestamp
 
 KINDS = {kind.message.DESCRIPTOR.full_name: kind for kind in BY_FIELD.values()}
+PARTIES = [str(UUID(bytes=bytes([byte] * 16))) for byte in (1, 2, 3)]
+"""Whom contacts are attributed to: two of them are subjects of events too."""
 MINUTES = 12
 """Everything occurs within so many minutes, so that ties are frequent."""
 
@@ -124,7 +135,13 @@ CONTACT: tuple[Move, ...] = (
     lambda d: ContactEnded(contact_id=d.contact, disposition=d.of("done", "spam"), reason="unknown"),
     lambda d: ContactWrappedUp(contact_id=d.contact),
     lambda d: NoteAdded(contact_id=d.contact),
-    lambda d: _target_broken(d.contact),
+    *[lambda d: MessageReceived(contact_id=d.contact, response_due_time=d.of(None, timestamp(d.minute)))] * 2,
+    lambda d: MessageSent(contact_id=d.contact, sent_by=d.of(1, 2, 3)),
+    lambda d: ContactTransferred(contact_id=d.contact, to_department=d.department, kind=d.of(1, 2, 3), talk=Duration(seconds=5)),
+    lambda d: ColleagueConsulted(contact_id=d.contact, of_department=d.department),
+    lambda d: AuthenticationChecked(contact_id=d.contact, method="knowledge", passed=d.of(True, False)),
+    lambda d: ContactAttributed(contact_id=d.contact, customer=Identifier(type="phone", subject=d.of(*PARTIES))),
+    *[lambda d: _target_broken(d.contact)] * 2,
 )
 REQUEST: tuple[Move, ...] = (
     lambda d: RequestOpened(request_id=d.request, owner_department=d.of("", "north"), contact_id="c-1"),
@@ -200,10 +217,10 @@ def _target_broken(contact_id: str) -> PromiseBroken:
 
 
 @st.composite
-def histories(draw: st.DrawFn, families: Sequence[tuple[Move, ...]] = ()) -> list[Event]:
+def histories(draw: st.DrawFn, families: Sequence[tuple[Move, ...]] = (), restated: bool = True) -> list[Event]:
     """Events of a few entities, recorded in any order of time or nearly in order, some held back, some exempt, openers anywhere.
 
-    `families`: of which; by default of up to three.
+    `families`: of which; by default of up to three. `restated`: some are corrected or retracted later.
     """
     moves = families or draw(st.lists(st.sampled_from(FAMILIES), min_size=1, max_size=3, unique_by=id))
     in_order = draw(st.sampled_from((True, True, False)))
@@ -219,8 +236,43 @@ def histories(draw: st.DrawFn, families: Sequence[tuple[Move, ...]] = ()) -> lis
         # Most entities are opened first, because little applies before.
         opens = number < 2 * len(moves) and draws.of(True, True, True, False)
         move = of_family[min(1, number // len(moves))] if opens else draws.of(*of_family, *CONFIRMED)
-        made.append(_recorded(move(draws), draws, minute if draws.of(*[True] * 4, False) else draws.of(*range(MINUTES)), made))
+        when = minute if draws.of(*[True] * 4, False) else draws.of(*range(MINUTES))
+        restating = None if opens or not restated else _restating(draws, made, [move for of_one in moves for move in of_one])
+        made.append(_recorded(restating or move(draws), draws, when, made))
     return made
+
+
+def _restating(draws: Draws, made: list[Event], moves: Sequence[Move]) -> Any | None:
+    """Return, now and then, a correction or retraction of an earlier event."""
+    if not made or draws.of(*[True] * 4, False):
+        return None
+    # What was recorded first is restated often, so that chains come about.
+    named = draws.of(*made, *made[:4])
+    if draws.of(True, False, False) or named.topic == "event-confirmed":
+        return EventRetracted(stream=named.stream, retracted_event_id=event_id_text(named.event_id), reason="x")
+    said = named.payload if named.topic not in RESTATING else NoteAdded(contact_id="c-1")
+    for _ in range(3):
+        # Another event of the kind and stream, if chance brings one about.
+        other = draws.of(*moves)(draws)
+        stream = KINDS[other.DESCRIPTOR.full_name].stream_of(other, "")
+        if type(other) is type(said) and stream == named.stream:
+            _name_another(other, draws, made)
+            said = other
+    kind = KINDS[said.DESCRIPTOR.full_name].field
+    envelope = CorrectedEnvelope()
+    if draws.of(True, False):
+        envelope.occur_time.FromMicroseconds(draws.minute)
+    if draws.of(True, False, False):
+        envelope.precision = draws.of(EXACT, MINUTE, DAY)
+    if draws.of(True, False, False):
+        envelope.department = draws.department
+    elif draws.of(True, False, False):
+        envelope.without.append(2)
+    payload = Payload()
+    getattr(payload, kind).CopyFrom(said)
+    return EventCorrected(
+        stream=named.stream, corrected_event_id=event_id_text(named.event_id), reason="x", envelope=envelope, payload=payload
+    )
 
 
 def _recorded(payload: Any, draws: Draws, minute: int, made: list[Event]) -> Event:
@@ -229,8 +281,7 @@ def _recorded(payload: Any, draws: Draws, minute: int, made: list[Event]) -> Eve
     named = _name_another(payload, draws, made)
     if isinstance(payload, PromiseBroken) and named is not None and draws.of(True, True, False):
         # The clock's events occur at the due, or they never apply.
-        said = getattr(named.payload, "response_due_time", None) or getattr(getattr(named.payload, "due", None), "due_time", None)
-        occur, precision = said.seconds * 1_000_000 if said else occur, EXACT
+        occur, precision = _due_said(named, payload, made) or occur, EXACT
     stream = KINDS[payload.DESCRIPTOR.full_name].stream_of(payload, "")
     return event(
         payload,
@@ -243,9 +294,25 @@ def _recorded(payload: Any, draws: Draws, minute: int, made: list[Event]) -> Eve
         department=draws.department,
         channel=draws.of("phone", "email"),
         subject=bytes([draws.of(1, 2)] * 16),
-        held_back=draws.of(*[False] * 9, True),
+        held_back=draws.of(*[False] * 9, True) and not isinstance(payload, EventCorrected | EventRetracted),
         record_late=draws.of(True, False),
     )
+
+
+def _broken_in(broken: PromiseBroken) -> str:
+    """Return the stream whose derived target is broken."""
+    return f"request-{broken.request_id}" if broken.request_id else f"complaint-{broken.complaint_id}"
+
+
+def _due_said(named: Event, broken: PromiseBroken, made: list[Event]) -> int | None:
+    """Return the due that an event sets, as far as it says it itself."""
+    of = named.payload
+    if named.topic.startswith("request-"):
+        opened = [one.order for one in made if one.topic == "request-opened" and one.stream == named.stream]
+        return opened[0] + of.resolution_within.ToMicroseconds() if opened and getattr(of, "resolution_within", None) else None
+    field = "respond_due_time" if broken.promise_id.startswith("respond-") else "acknowledge_due_time"
+    said = getattr(of, "response_due_time", None) or getattr(of, field, None) or getattr(getattr(of, "due", None), "due_time", None)
+    return said.seconds * 1_000_000 if said else None
 
 
 def _name_another(payload: Any, draws: Draws, made: list[Event]) -> Event | None:
@@ -259,12 +326,27 @@ def _name_another(payload: Any, draws: Draws, made: list[Event]) -> Event | None
         about = [one for one in made if one.topic == "promise-kept" and one.payload.promise_id == payload.promise_id]
     else:
         stream = KINDS[payload.DESCRIPTOR.full_name].stream_of(payload, "").replace("promise-response-", "contact-")
-        setting = ("contact-received", "promise-made", "promise-dated", "promise-renegotiated", "handoff-offered")
+        if isinstance(payload, PromiseBroken) and (payload.request_id or payload.complaint_id):
+            stream = _broken_in(payload)
+        setting = (
+            "contact-received",
+            "message-received",
+            "promise-made",
+            "promise-dated",
+            "promise-renegotiated",
+            "handoff-offered",
+            "request-opened",
+            "request-classified",
+            "request-resumed",
+            "complaint-received",
+        )
         about = [one for one in made if one.stream == stream and one.topic in setting]
     named = draws.of(*about) if about else None
     # Sometimes one that is recorded later, or never.
     position = named.position if named is not None else draws.random.randrange(1, 40)
     setattr(payload, field, event_id_text(f"at {position}"))
+    if isinstance(payload, PromiseBroken) and named is not None and named.topic == "message-received":
+        payload.promise_id = f"next-response-{payload.set_by_event_id}"
     if named is not None and field == "confirmed_event_id":
         payload.stream = named.stream
     return named

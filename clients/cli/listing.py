@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, cast
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -85,7 +86,7 @@ def show_counts(response: Message, groups: list[str], words_of: Mapping[str, Map
     print_read_at(answer.read_at, utc=output.utc)
 
 
-def show_one(response: Message, make_table: Callable[[Any, bool], Table], output: Output) -> None:
+def show_one(response: Message, make_table: Callable[[Any, bool], RenderableType], output: Output) -> None:
     """Print one thing: its fields below one another."""
     if output.json:
         print_json(response)
@@ -96,9 +97,18 @@ def show_one(response: Message, make_table: Callable[[Any, bool], Table], output
 
 
 def follow(
-    subscription: Subscription[T], wrap: Callable[[int, T], Message], line: Callable[[T, bool], Text], output: Output, what: str
+    subscription: Subscription[T],
+    wrap: Callable[[int, T], Message],
+    line: Callable[[T, bool], Text],
+    output: Output,
+    what: str,
+    *,
+    by_time: bool = False,
 ) -> None:
-    """Print changes as they come, until Ctrl-C. `wrap` makes the JSON line of a change."""
+    """Print changes as they come, until Ctrl-C. `wrap` makes the JSON line of a change.
+
+    `by_time`: what comes has no position to go on from.
+    """
     with subscription, _closed_by_ctrl_c(subscription):
         for change in subscription.changes():
             if change.item is not None:
@@ -107,9 +117,12 @@ def follow(
                 else:
                     console().print(line(change.item, output.utc))
             elif change.mark == "caught_up":
-                remark(f"Up to date at position {change.position:,}: waiting for {what}. Ctrl-C ends it.")
+                where = "" if by_time else f" at position {change.position:,}"
+                remark(f"Up to date{where}: waiting for {what}. Ctrl-C ends it.")
             elif change.mark == "membership_changed":
                 remark("Identifiers were joined to or split from the customer: read the history again.")
+    if by_time:
+        return
     remark(f"Ended at position {subscription.position:,}. Go on from here with --after {subscription.position}.")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
 from clients.cli.customers import FORMS as CUSTOMER_FORMS
 from clients.cli.customers import parse_customer
-from clients.cli.times import parse_as_of, parse_time
+from clients.cli.times import parse_as_of, parse_duration, parse_time
 from clients.python import AsOf
 from ledger.api.v1.customer_pb2 import CustomerReference
 
@@ -84,6 +84,16 @@ def moment(option: str, text: str | None, *, utc: bool) -> datetime | None:
         return None
     try:
         return parse_time(text, utc=utc)
+    except ValueError as error:
+        raise usage(option, str(error)) from None
+
+
+def duration(option: str, text: str | None) -> timedelta | None:
+    """Return the duration an option gives."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
     except ValueError as error:
         raise usage(option, str(error)) from None
 

@@ -10,7 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-SERVER_COMMANDS: Final = {"serve": "Serve the ledger over gRPC, until Ctrl-C. Its options: `tellonce serve --help`."}
+SERVER_COMMANDS: Final = {
+    "serve": "Serve the ledger over gRPC, until Ctrl-C. Its options: `tellonce serve --help`.",
+    "copy": "Copy a ledger to another store, from files to PostgreSQL or back. Its options: `tellonce copy --help`.",
+}
 """Every command of `python -m ledger`, and what it does."""
 
 

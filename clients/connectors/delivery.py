@@ -8,11 +8,20 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, Protocol
 
+from clients.connectors.correcting import Correcting, correction_of
 from clients.connectors.message_plan import rule_breaks
 from clients.connectors.row_stream import RowOutcome
 from clients.connectors.tally import Tally
 from clients.python.batcher import Batcher
-from clients.python.errors import ClosedError, InvalidError, NeedsUpgradeError, TellonceError, TokenError, UnavailableError
+from clients.python.errors import (
+    AlreadyExistsError,
+    ClosedError,
+    InvalidError,
+    NeedsUpgradeError,
+    TellonceError,
+    TokenError,
+    UnavailableError,
+)
 from ledger.api.v1.ledger_service_pb2 import Appended, EventGroup
 
 Reject = Callable[[RowOutcome, str, str], None]
@@ -25,7 +34,7 @@ _CLIENT_FAULTS: Final = frozenset(("NOT_SENT", "CLIENT_FAILED", "NO_ANSWER"))
 
 CURES: Final = {
     "EVENT_ID_REUSED": "These events were imported before with other content: the source or the mapping has changed since. "
-    "What is recorded stands; nothing was added.",
+    "What is recorded stands; nothing was added. Where the change is right, import again with --correct.",
     "IMPORT_NOT_OPEN": "This file was imported by this mapping before, to the end: what was rejected then needs a mended one.",
 }
 """What refusals mean in an import, where the ledger's own words do not say it."""
@@ -76,7 +85,17 @@ class Sending:
     `settled` is called at most once a second, when the first `rows` of the run are done.
     """
 
-    def __init__(self, batcher: Batcher, tally: Tally, reject: Reject, rows_done: int, settled: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        batcher: Batcher,
+        tally: Tally,
+        reject: Reject,
+        rows_done: int,
+        settled: Callable[[int], None],
+        correcting: Correcting | None = None,
+    ) -> None:
+        """`correcting`: what was recorded with other content is corrected; without it, such a row is rejected."""
+        self._correcting = correcting
         self._batcher = batcher
         self._tally = tally
         self._reject = reject
@@ -89,6 +108,8 @@ class Sending:
         """See `Delivery`. Blocks while enough is under way. Raises ImportInterruptedError."""
         future: Future[list[Appended]] | None = None
         if outcome.events:
+            if self._correcting is not None:
+                outcome = self._correcting.as_recorded(outcome)
             try:
                 future = self._batcher.add(EventGroup(events=outcome.events))
             except InvalidError as error:
@@ -122,9 +143,26 @@ class Sending:
             self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
 
     def _settle_first(self) -> None:
+        while self._correct(self._waiting[0]):
+            self._batcher.flush()
         self._settle_row(*self._waiting[0])
         self._waiting.popleft()
         self._rows_done += 1
+
+    def _correct(self, first: tuple[RowOutcome, Future[list[Appended]] | None]) -> bool:
+        """Send rows again whose first changed event was refused, as a correction of it; True when the first row is one of them.
+
+        All that are known to be refused go together: one by one, each would wait for its own answer.
+        """
+        if self._correcting is None or not _changed(*first, wait=True):
+            return False
+        for place, (outcome, future) in enumerate(self._waiting):
+            changed = _changed(outcome, future, wait=False)
+            if changed:
+                events = tuple(correction_of(one) if one.envelope.event_id == changed else one for one in outcome.events)
+                outcome = outcome._replace(events=events)
+                self._waiting[place] = (outcome, self._batcher.add(EventGroup(events=events)))
+        return True
 
     def _settle_row(self, outcome: RowOutcome, future: Future[list[Appended]] | None) -> None:
         tally = self._tally
@@ -145,12 +183,24 @@ class Sending:
             self._reject(outcome, reason, code)
             return
         count_taken(tally, outcome)
-        for one in appended:
+        for one, event in zip(appended, outcome.events, strict=False):
             if one.duplicate:
                 tally.events_duplicate += 1
+            elif event.payload.HasField("event_corrected"):
+                tally.events_corrected += 1
             else:
                 tally.events_appended += 1
                 tally.events_irregular += one.irregular
+
+
+def _changed(outcome: RowOutcome, future: Future[list[Appended]] | None, *, wait: bool) -> str:
+    """Return the id of the event for which a row was refused: it is recorded with other content. Empty: none is to be corrected."""
+    if future is None or not (wait or future.done()):
+        return ""
+    error = future.exception()
+    changed = error.metadata.get("event_id", "") if isinstance(error, AlreadyExistsError) else ""
+    is_event = any(one.envelope.event_id == changed and not one.payload.HasField("event_corrected") for one in outcome.events)
+    return changed if is_event else ""
 
 
 def count_row(tally: Tally, outcome: RowOutcome) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from clients.connectors.checkpoint import Checkpoint, checkpoint_path, read_checkpoint, write_checkpoint
+from clients.connectors.correcting import Correcting
 from clients.connectors.delivery import Delivery, DryRun, ImportInterruptedError, Sending
 from clients.connectors.event_id import derived_id, derived_run_id
 from clients.connectors.mapping import Mapping
@@ -38,6 +39,8 @@ CALLS_IN_FLIGHT: Final = 3
 TIMEOUT_SECONDS: Final = 300.0
 """How long a call is tried: longer than a restart of the server takes."""
 PROGRESS_SECONDS: Final = 0.1
+CORRECT: Final = b"correct"
+"""Tells a run that corrects from one that does not."""
 
 
 def shipped_mappings() -> dict[str, Path]:
@@ -53,6 +56,7 @@ def run_import(
     target: str = "127.0.0.1:50051",
     dry_run: bool = False,
     resume: bool = False,
+    correct: bool = False,
     progress: ProgressCallback | None = None,
     reject_path: Path | None = None,
     run_id: str | None = None,
@@ -60,7 +64,9 @@ def run_import(
     """Import a file into the ledger at `target` (host and port) and return how it ended.
 
     `dry_run` maps and checks every row and sends nothing; no ledger is needed. `resume` goes on after the rows that the
-    checkpoint beside the reject file says are done. `progress` is called about ten times a second. `reject_path` (default:
+    checkpoint beside the reject file says are done. `correct` records corrections of what an earlier import recorded with other
+    content, instead of rejecting such rows; it asks the ledger for the events of each stream, so it is slower. `progress` is
+    called about ten times a second. `reject_path` (default:
     `<file>.rejects.jsonl` in the current folder) gets the rows that were not imported. `run_id` (default: derived from source,
     file and mapping) names the run.
 
@@ -71,7 +77,9 @@ def run_import(
     read, mistakes = read_mapping(mapping)
     source = SourceFile(file, read.reader.member)
     mistakes.end()
-    run_id = run_id or derived_run_id(read.source, source.digest(), read.digest)
+    # The run that rejected what is corrected now is over.
+    how = read.digest + CORRECT if correct else read.digest
+    run_id = run_id or derived_run_id(read.source, source.digest(), how)
     reject_path = reject_path or Path.cwd() / f"{file.name}.rejects.jsonl"
     with source.open() as stream:
         times = TimeReader(read.time_format, read.time_zone)
@@ -79,7 +87,7 @@ def run_import(
         mapper = RowMapper(read, table.columns, times, mistakes)
         mapper.join_run(run_id)
         rows = RowStream(table, read, mapper, times)
-        run = _Run(read, run_id, source, rows, table.columns, reject_path, resume and not dry_run, progress)
+        run = _Run(read, run_id, source, rows, table.columns, reject_path, resume and not dry_run, progress, correct)
         imported_before = run.rehearse() if dry_run else run.send(target)
     return Summary(
         run_id=run_id,
@@ -106,8 +114,10 @@ class _Run:
         reject_path: Path,
         resume: bool,
         progress: ProgressCallback | None,
+        correct: bool,
     ) -> None:
         self._mapping = mapping
+        self._corrects = correct
         self._run_id = run_id
         self._source = source
         self._rows = rows
@@ -133,8 +143,9 @@ class _Run:
             batcher = client.batcher(
                 lane="bulk", max_events=EVENTS_A_CALL, in_flight=CALLS_IN_FLIGHT, timeout_seconds=TIMEOUT_SECONDS
             )
+            correcting = Correcting(lambda stream: client.read_events(stream=stream)) if self._corrects else None
             try:
-                self._deliver(Sending(batcher, self.tally, self._reject, self.resumed_rows, self._checkpoint))
+                self._deliver(Sending(batcher, self.tally, self._reject, self.resumed_rows, self._checkpoint, correcting))
             finally:
                 batcher.close(send=False)
             was_over = self._append(client, "import-finished", Payload(import_finished=self._finished()))

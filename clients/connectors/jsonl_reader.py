@@ -20,6 +20,8 @@ def read_jsonl(stream: IO[bytes], options: ReaderOptions) -> Table:
 
 
 def _rows(text: io.TextIOWrapper, paths: Sequence[Sequence[str]], encoding: str) -> Iterator[Row | BadRow]:
+    # Most files are flat, and have many cells: no path is walked then.
+    names = [path[0] for path in paths] if all(len(path) == 1 for path in paths) else []
     for line, content in enumerate(_lines(text, encoding), 1):
         if not content.strip():
             continue
@@ -35,7 +37,11 @@ def _rows(text: io.TextIOWrapper, paths: Sequence[Sequence[str]], encoding: str)
         if not isinstance(value, dict):
             yield BadRow(line, "is no JSON object", begin)
             continue
-        yield Row(line, [_cell(value, path) for path in paths])
+        if names:
+            get = value.get
+            yield Row(line, ["" if (cell := get(name)) is None else cell if type(cell) is str else _text(cell) for name in names])
+        else:
+            yield Row(line, [_cell(value, path) for path in paths])
 
 
 def _lines(text: io.TextIOWrapper, encoding: str) -> Iterator[str]:
@@ -50,4 +56,8 @@ def _cell(value: Any, path: Sequence[str]) -> str:
         value = value.get(name) if isinstance(value, dict) else None
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return value if isinstance(value, str) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -70,6 +70,10 @@ class _EventPlan(NamedTuple):
     payload: list[Step]
 
 
+_DECIDED_MAX: Final = 1_000
+"""Of so many values it is kept which rules take their rows."""
+
+
 class RowMapper:
     """A mapping compiled for the columns of a file. Raises MappingError with all mistakes when it is made.
 
@@ -132,6 +136,8 @@ class RowMapper:
                 self._next_memory.append((f"memory.{name}", compiled[0]))
         planner = Planner(language, self._mistakes)
         self._plans = [plan for rule in mapping.rules if (plan := self._plan(rule, mapping.envelope, planner)) is not None]
+        self._decider = _decider(self._plans)
+        self._taken_by: dict[str, list[_EventPlan]] = {}
 
     def _plan(self, rule: Rule, defaults: dict[str, Entry], planner: Planner) -> _EventPlan | None:
         topic = rule.topic.text
@@ -212,12 +218,18 @@ class RowMapper:
             key = SEPARATOR.join([_key_text(one(scope)) for one in self._keys])
             events: list[EventToAppend] = []
             topics: list[str] = []
-            for plan in self._plans:
+            decided = scope[self._decider] if self._decider else ""
+            known = self._taken_by.get(decided)
+            taken: list[_EventPlan] = []
+            for plan in self._plans if known is None else known:
                 rule = plan.name
-                if plan.when is None or plan.when(scope):
+                if known is not None or plan.when is None or plan.when(scope):
                     events.append(self._event(plan, key, scope))
                     topics.append(plan.topic)
+                    taken.append(plan)
             rule = ""
+            if self._decider and known is None and len(self._taken_by) < _DECIDED_MAX:
+                self._taken_by[decided] = taken
             memory = {name: following(scope) for name, following in self._next_memory}
         except ExpressionError as error:
             raise RowError(str(error), error.entry.key, rule) from None
@@ -264,3 +276,13 @@ def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
 
 def _key_text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
+
+
+def _decider(plans: Sequence[_EventPlan]) -> str:
+    """Return the one column that the conditions of all rules look at; empty where they look at others too, or have none.
+
+    A mapping of an event log has a rule for each kind of event: which takes a row is then found once for each kind.
+    """
+    looked_at = {plan.when.names if plan.when is not None else () for plan in plans}
+    names = looked_at.pop() if len(looked_at) == 1 else ()
+    return names[0] if len(names) == 1 and names[0].startswith("row.") else ""

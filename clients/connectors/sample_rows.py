@@ -14,11 +14,17 @@ from clients.connectors.sample import stories_in_order
 from clients.connectors.sample_story import EPOCH, Fields
 
 LEFT_OUT: Final = frozenset({"fact_confirmed", "promise_disputed", "identity_unlinked"})
-"""These name another event by the ledger's id, which a source system does not know; `proof_event_id` is left out, too."""
+"""These name another event by the ledger's id, which a source system does not know."""
+
+EVENT_IDS: Final = frozenset({"proof_event_id", "asked_event_id", "evidence_event_ids"})
+"""Fields that do so in events which can do without."""
 
 IDENTIFIERS: Final = frozenset({"customer", "identifier", "left", "right"})
 SPANS: Final = frozenset({"talk", "hold", "wrap_up"})
 """Durations; every other field of seconds is a time."""
+OBJECTS: Final = frozenset({"fact", "facts", "object", "objects"})
+PREFIXES: Final = {"sent_by": "ANSWERED_BY_"}
+"""Prefixes of enum values that do not begin with the name of their field."""
 
 
 def write_rows(file: IO[str], size: int, seed: int, until: datetime) -> Iterator[int]:
@@ -54,13 +60,15 @@ def row_of(event: Fields) -> Fields:
 
 
 def _cells(name: str, value: Any) -> Fields:
-    if name == "proof_event_id":
+    if name in EVENT_IDS:
         return {}
     if name in IDENTIFIERS:
         return {f"{name}_type": value["type"], f"{name}_value": value["value"]}
-    if name in {"fact", "facts", "objects"}:
+    if name in OBJECTS:
         one = value if isinstance(value, dict) else value[0]
-        return {"order": one["value"]} if name == "objects" else {"fact_key": one["key"], "fact_value": one["value"]}
+        return {"order": one["value"]} if "type" in one else {"fact_key": one["key"], "fact_value": one["value"]}
+    if name == "scope":
+        return {f"scope_{part}": " ".join(said) if isinstance(said, list) else said for part, said in value.items()}
     if name == "due":
         return {f"due_{part}": _time(said) if isinstance(said, dict) else said for part, said in value.items()}
     if isinstance(value, dict):
@@ -68,7 +76,7 @@ def _cells(name: str, value: Any) -> Fields:
     if isinstance(value, list):
         return {name: " ".join(value)}
     if isinstance(value, str) and value.isupper():
-        return {name: value.removeprefix(f"{name.upper()}_").lower()}
+        return {name: value.removeprefix(PREFIXES.get(name, f"{name.upper()}_")).lower()}
     return {name: value}
 
 

@@ -134,7 +134,7 @@ class Story:
         self._contacts += 1
         return f"c-{self.name}-{self._contacts}"
 
-    def receive(self, reason: str, queue: str = "front") -> str:
+    def receive(self, reason: str, queue: str = "front", **about: str) -> str:
         """The customer contacts us over `channel`. Returns the contact's id."""
         contact_id = self.next_contact_id()
         written = self.channel not in LIVE
@@ -143,6 +143,7 @@ class Story:
             "reason": reason,
             "language": self.person.language,
             "summary": self.words(reason),
+            **about,
         }
         identifier = self.person.identifier(self.channel)
         if identifier is not None:
@@ -155,9 +156,9 @@ class Story:
             self.tell("contact_queued", {"contact_id": contact_id, "queue": queue}, "customer_service", "switch", kind="AUTOMATION")
         return contact_id
 
-    def answer(self, contact_id: str) -> str:
-        """Somebody answers. Returns the staff code."""
-        actor = self.clerk("customer_service")
+    def answer(self, contact_id: str, department: str = "customer_service") -> str:
+        """Somebody of the department answers. Returns the staff code."""
+        actor = self.clerk(department)
         if self.channel in LIVE:
             self.wait(40 * SECOND)
         else:
@@ -170,10 +171,10 @@ class Story:
             bot = {"contact_id": contact_id, "answered_by": "ANSWERED_BY_BOT"}
             self.tell("contact_answered", bot, "customer_service", "bot-1", kind="BOT")
             self.wait(MINUTE)
-        self.tell("contact_answered", {"contact_id": contact_id, "answered_by": "ANSWERED_BY_HUMAN"}, "customer_service", actor)
+        self.tell("contact_answered", {"contact_id": contact_id, "answered_by": "ANSWERED_BY_HUMAN"}, department, actor)
         return actor
 
-    def end(self, contact_id: str, actor: str, **said: Any) -> None:
+    def end(self, contact_id: str, actor: str, department: str = "customer_service", **said: Any) -> None:
         """The exchange is over."""
         talk = int(self.rng.expovariate(1 / 240)) + 20
         self.now += talk * SECOND
@@ -182,11 +183,11 @@ class Story:
             ended["talk"] = {"seconds": talk}
             if self.chance(0.3):
                 ended["hold"] = {"seconds": talk // 5}
-        self.tell("contact_ended", ended, "customer_service", actor)
+        self.tell("contact_ended", ended, department, actor)
         if self.channel == "phone":
             self.wait(MINUTE)
             wrap_up = {"contact_id": contact_id, "wrap_up": {"seconds": int(self.rng.random() * 120) + 5}}
-            self.tell("contact_wrapped_up", wrap_up, "customer_service", actor)
+            self.tell("contact_wrapped_up", wrap_up, department, actor)
 
     def give(self, key: str, *, department: str = "customer_service", asked: bool = True, **about: str) -> str:
         """The customer gives a fact. Returns the event's id."""

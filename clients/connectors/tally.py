@@ -19,6 +19,8 @@ class Tally:
     events_appended: int = 0
     events_duplicate: int = 0
     """Recorded before: by an earlier import, or by an attempt of this one."""
+    events_corrected: int = 0
+    """Recorded before with other content, and corrected now: `--correct`."""
     events_irregular: int = 0
     """Recorded although the move does not apply where it stands: imports are taken at their word, and shown so."""
     ambiguous_times: int = 0

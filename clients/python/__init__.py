@@ -22,6 +22,7 @@ from clients.python.errors import (
     AlreadyExistsError,
     ClosedError,
     ConflictError,
+    FactsMissingError,
     InternalError,
     InvalidError,
     MoveNotAllowedError,
@@ -38,7 +39,7 @@ from clients.python.errors import (
     UnavailableError,
     Violation,
 )
-from clients.python.events import event, group, new_id
+from clients.python.events import correction, event, group, new_id
 from clients.python.pages import AsyncPages, Pages
 from clients.python.subscription import Subscription
 
@@ -46,6 +47,7 @@ __all__ = [
     "Client",
     "AsyncClient",
     "event",
+    "correction",
     "group",
     "identifier",
     "new_id",
@@ -63,6 +65,7 @@ __all__ = [
     "InvalidError",
     "AlreadyExistsError",
     "ConflictError",
+    "FactsMissingError",
     "RevisionMismatchError",
     "MoveNotAllowedError",
     "ReferenceUnknownError",

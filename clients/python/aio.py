@@ -13,13 +13,25 @@ from google.protobuf.message import Message
 from clients.python.aio_batcher import AsyncBatcher
 from clients.python.aio_subscription import AsyncSubscription, is_task_cancelled
 from clients.python.core import (
+    answer_calls,
+    complaint_calls,
+    exception_calls,
+    experience_calls,
+    figure_calls,
     handoff_calls,
     history_calls,
     identity_calls,
+    improvement_calls,
     insight_calls,
+    journey_calls,
     log_calls,
+    notice_calls,
+    opportunity_calls,
+    playbook_calls,
+    policy_calls,
     promise_calls,
     request_calls,
+    whatif_calls,
 )
 from clients.python.core.appending import Again, LaneLike, Piece, Result, not_sent, pieces
 from clients.python.core.arguments import ConsistencyLike
@@ -168,9 +180,62 @@ class AsyncClient:
     requests = _many(request_calls.requests)
     count_requests = _one(request_calls.count_requests)
 
+    notices = _many(notice_calls.notices)
+    watch_notices = _stream(notice_calls.watch_notices)
+
+    plays = _many(playbook_calls.plays)
+    refused_plays = _one(playbook_calls.refused_plays)
+    compare_with_policy = _many(whatif_calls.compare_with_policy)
+
+    complaint = _one(complaint_calls.complaint)
+    complaints = _many(complaint_calls.complaints)
+    count_complaints = _one(complaint_calls.count_complaints)
+
+    exception = _one(exception_calls.exception)
+    exceptions = _many(exception_calls.exceptions)
+    count_exceptions = _one(exception_calls.count_exceptions)
+    adjusted = _one(exception_calls.adjusted)
+    overrides = _many(exception_calls.overrides)
+
+    satisfaction = _many(experience_calls.satisfaction)
+    count_satisfaction = _one(experience_calls.count_satisfaction)
+    irritants = _many(experience_calls.irritants)
+    count_irritants = _one(experience_calls.count_irritants)
+    referrals = _many(experience_calls.referrals)
+
+    answers = _many(answer_calls.answers)
+    count_answers = _one(answer_calls.count_answers)
+    contradictions = _many(answer_calls.contradictions)
+    statement = _one(answer_calls.statement)
+    official_answer = _one(answer_calls.official_answer)
+    statements = _many(answer_calls.statements)
+    count_statements = _one(answer_calls.count_statements)
+    watch_statements = _stream(answer_calls.watch_statements)
+
+    opportunity = _one(opportunity_calls.opportunity)
+    opportunities = _many(opportunity_calls.opportunities)
+    count_opportunities = _one(opportunity_calls.count_opportunities)
+
+    improvement = _one(improvement_calls.improvement)
+    improvements = _many(improvement_calls.improvements)
+    count_improvements = _one(improvement_calls.count_improvements)
+
     resolve = _one(identity_calls.resolve)
     identifiers = _one(identity_calls.identifiers)
     duplicate_candidates = _many(identity_calls.duplicate_candidates)
+
+    policy = _one(policy_calls.policy)
+    policies = _many(policy_calls.policies)
+    check_policy = _one(policy_calls.check_policy)
+
+    figures = _one(figure_calls.figures)
+    figure_definitions = _one(figure_calls.figure_definitions)
+
+    journey = _one(journey_calls.journey)
+    journeys = _one(journey_calls.journeys)
+    repeats = _many(journey_calls.repeats)
+    repetitions = _many(journey_calls.repetitions)
+    fact_diff = _one(journey_calls.fact_diff)
 
     data_quality = _many(insight_calls.data_quality)
     status = _one(insight_calls.status)

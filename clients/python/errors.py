@@ -77,6 +77,10 @@ class ReferenceUnknownError(ConflictError):
     """What the event refers to is not recorded, or not open. Record that first."""
 
 
+class FactsMissingError(ConflictError):
+    """The offer lacks facts that the policy requires. `metadata["missing_keys"]` names them: pass them with the offer."""
+
+
 class TooLateError(ConflictError):
     """The event occurred longer ago than may be recorded just so. Set `record_late`, or import it."""
 
@@ -130,15 +134,20 @@ BY_REASON: Final[dict[int, type[TellonceError]]] = {
     ErrorReason.IDENTIFIER_INVALID: InvalidError,
     ErrorReason.LOCAL_TIME_INVALID: InvalidError,
     ErrorReason.APPEND_TOO_LARGE: InvalidError,
+    ErrorReason.POLICY_INVALID: InvalidError,
     ErrorReason.TOPIC_RESERVED: NotPermittedError,
     ErrorReason.DEPARTMENT_NOT_ALLOWED: NotPermittedError,
     ErrorReason.EVENT_ID_REUSED: AlreadyExistsError,
     ErrorReason.REVISION_MISMATCH: RevisionMismatchError,
     ErrorReason.REFERENCE_UNKNOWN: ReferenceUnknownError,
     ErrorReason.IMPORT_NOT_OPEN: ReferenceUnknownError,
+    ErrorReason.DEPARTMENT_UNKNOWN: ReferenceUnknownError,
+    ErrorReason.FACTS_MISSING: FactsMissingError,
     ErrorReason.MOVE_NOT_ALLOWED: MoveNotAllowedError,
     ErrorReason.HANDOFFS_PENDING: MoveNotAllowedError,
     ErrorReason.OWNERSHIP_ALREADY_MOVING: MoveNotAllowedError,
+    ErrorReason.STRANDS_OPEN: MoveNotAllowedError,
+    ErrorReason.NOT_CORRECTABLE: MoveNotAllowedError,
     ErrorReason.OCCURRED_TOO_LONG_AGO: TooLateError,
     ErrorReason.TOKEN_MALFORMED: TokenError,
     ErrorReason.TOKEN_OF_OTHER_LEDGER: TokenError,

@@ -16,7 +16,7 @@ import uuid_utils
 from google.protobuf.message import Message
 
 from clients.python.core.arguments import EnumLike, fill, invalid
-from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
+from ledger.api.v1.event_pb2 import EventCorrected, EventEnvelope, EventToAppend, Payload
 from ledger.api.v1.ledger_service_pb2 import EventGroup, StreamExpectation
 
 W = TypeVar("W", bound=EventToAppend | EventGroup)
@@ -103,6 +103,39 @@ def event(
     kind.SetInParent()
     kind.CopyFrom(payload)
     return built
+
+
+def correction(
+    stream: str,
+    event_id: str | UUID | uuid_utils.UUID,
+    said: Message,
+    *,
+    reason: str = "typing_error",
+    approver: str | None = None,
+    occurred: datetime | None = None,
+    channel: str | None = None,
+    said_by_department: str | None = None,
+    department: str | None = None,
+    supervisor: bool = False,
+) -> EventToAppend:
+    """Return a correction to append: from there on the event stands as if it had said `said`, all of it.
+
+    `event_id` is the event recorded first, never another correction; `stream` its stream. `occurred`, `channel` and
+    `said_by_department` correct when and where it was; unset, they stay. `approver` is required where a due is corrected.
+    `department` is the one that corrects: that of the event, unless `supervisor`.
+
+    Example:
+        >>> note = client.append(event(NoteAdded(contact_id="c-1", text="Gartenzwerg")))[0]
+        >>> client.append(correction(note.stream, note.event_id, NoteAdded(contact_id="c-1", text="Gartenbank")))
+    """
+    made = EventCorrected(stream=stream, corrected_event_id=str(event_id), reason=reason)
+    envelope = {"occur_time": occurred, "channel": channel, "department": said_by_department}
+    if any(value is not None for value in envelope.values()):
+        fill(made.envelope, envelope)
+    fill(made, {"approver": approver})
+    built = event(said)
+    made.payload.CopyFrom(built.payload)
+    return event(made, department=department, supervisor=supervisor)
 
 
 def group(*events: EventToAppend, expectations: ExpectationsLike = ()) -> EventGroup:

@@ -6,32 +6,43 @@ where they do not apply they stand as irregular.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ledger.api.v1.errors_pb2 import IMPORT_NOT_OPEN, MOVE_NOT_ALLOWED, OCCURRED_TOO_LONG_AGO, REFERENCE_UNKNOWN, TIME_OUT_OF_RANGE
-from ledger.catalogue import BY_TOPIC
+from ledger.catalogue import BY_TOPIC, RESTATING
+from ledger.commit.derivation import Derivation
+from ledger.commit.derived_targets import link_contact
+from ledger.commit.governing import Governing
 from ledger.commit.late import holds_back, may_confirm
-from ledger.commit.streams import Streams, StreamState, is_tangled
+from ledger.commit.past_policies import PastPolicies
+from ledger.commit.refusal import refused
+from ledger.commit.restating import AHEAD_MAX_MICROS, Restating
+from ledger.commit.streams import Streams, StreamState, is_tangled, state_of
 from ledger.errors import LedgerError
 from ledger.event import Event
-from ledger.intake.receive import RESPONSE_PREFIX, Incoming
-from ledger.policy.book import PolicyBook
+from ledger.intake.receive import TARGET_PREFIXES, Incoming
 from ledger.rules import family_of
 from ledger.rules.fold import REACHES_BACK, fold, judge
+from ledger.rules.instant import uuid_bytes
+from ledger.rules.request_rules import strands_refusal
 from ledger.rules.verdict import Refusal, Rules
 
-AHEAD_MAX_MICROS: Final = 5 * 60 * 1_000_000
-"""How far an occur time may run ahead of the ledger (domain rule 8.2)."""
 DAY_MICROS: Final = 86_400_000_000
 
 
 class Acceptance:
     """Judges events against the streams of a batch and the policies in force. Changes neither."""
 
-    def __init__(self, streams: Streams, policies: PolicyBook) -> None:
+    def __init__(
+        self, streams: Streams, governing: Governing, past_policies: PastPolicies, find: Callable[[bytes], Event | None]
+    ) -> None:
+        """`find` returns the event of an id, recorded or accepted in this batch; None when there is none."""
         self._streams = streams
-        self._policies = policies
+        self._find = find
+        self._policies = governing.policies
+        self._derivation = Derivation(governing)
+        self._restating = Restating(self._derivation, past_policies, self._unmeasured, streams)
 
     def accept(self, incoming: Incoming, event: Event, state: StreamState) -> tuple[StreamState, bool]:
         """Return the stream after the event, and whether the event is irregular. Raises LedgerError when it is refused.
@@ -40,13 +51,21 @@ class Acceptance:
         """
         self._check_times(incoming, event)
         self._check_import(incoming)
+        if event.topic in RESTATING:
+            events = self._streams.events(event.stream)
+            refusal = self._restating.judge(incoming, event, events)
+            return state_of(event.stream, [*events, event]), refusal is not None
         if not state.opened:
             self._check_opener(incoming, event)
-        self._derive(event)
+        self._derivation.derive(event, incoming.payload, state.state, measured=not self._unmeasured(event))
+        if event.topic == "contact-linked":
+            link_contact(event, state.state, self._streams)
         rules = None if _is_response(incoming) else family_of(event.stream)
         if rules is not None:
             refusal, new_state, tangled = self._judge(rules, state, event)
             return _moved_on(state, event, new_state, tangled), refusal is not None
+        if incoming.kind.topic == "policy-withdrawn":
+            self._check_withdrawal(event)
         if incoming.kind.opener and state.opened:
             raise LedgerError(
                 MOVE_NOT_ALLOWED,
@@ -67,7 +86,7 @@ class Acceptance:
             )
         if event.exempt:
             return
-        policy = self._policies.latest
+        policy = self._policies.in_force(event.record)
         allowance = policy.recording_allowance if policy else 0
         if event.order < event.record - allowance:
             raise LedgerError(
@@ -98,17 +117,14 @@ class Acceptance:
             topic=event.topic,
         )
 
-    def _derive(self, event: Event) -> None:
-        """Resolve what the policy in force decides: once, here, and stored in the event (domain rule 8.10)."""
-        if event.topic == "contact-received":
-            policy = self._policies.in_force(event.occur)
-            if policy is None or self._unmeasured(event):
-                return
-            within = policy.response_within.get(event.header.channel)
-            if within is not None:
-                event.payload.response_due_time.FromMicroseconds(event.order + within)
-                event.payload.bot_answers = policy.bot_answers
-                event.header.policy_id, event.header.policy_version = policy.policy_id, policy.version
+    def _check_withdrawal(self, event: Event) -> None:
+        if self._policies.version(event.payload.policy_id, event.payload.policy_version) is None and not event.exempt:
+            raise LedgerError(
+                MOVE_NOT_ALLOWED,
+                f"{event.stream} is withdrawn already: publish another version to have it again.",
+                stream=event.stream,
+                topic=event.topic,
+            )
 
     def _unmeasured(self, event: Event) -> bool:
         run = event.header.import_run
@@ -116,11 +132,10 @@ class Acceptance:
 
     def _judge(self, rules: Rules, state: StreamState, event: Event) -> tuple[Refusal | None, Any, bool]:
         """Return the refusal that an exempt event stands with, the new state, and whether the stream is tangled."""
-        opener = BY_TOPIC[event.topic].opener
         late = (
             event.topic in REACHES_BACK
             or state.tangled
-            or (state.revision > 0 if opener else (event.order, event.clock) < state.last)
+            or (state.revision > 0 if _opens(state, event) else (event.order, event.clock) < state.last)
         )
         overtakes: Sequence[Event] = ()
         if late:
@@ -151,6 +166,11 @@ class Acceptance:
         denied = rules.authority(state, event)
         if denied is not None:
             raise refused(denied)
+        if event.topic == "request-resolved" and state is not None:
+            named = event.payload.override_event_id
+            open_strands = strands_refusal(state, event, self._find(uuid_bytes(named)) if named else None)
+            if open_strands is not None:
+                raise refused(open_strands)
         if event.topic == "request-reopened" and state is not None and not event.exempt:
             policy = self._policies.in_force(event.occur)
             window = policy.reopen_window if policy else 0
@@ -163,8 +183,13 @@ class Acceptance:
                 )
 
 
+def _opens(state: StreamState, event: Event) -> bool:
+    """True for the event that opens its stream. Another opener there, of whatever type, is a move that the family's rules judge."""
+    return BY_TOPIC[event.topic].opener and not state.opened
+
+
 def _moved_on(state: StreamState, event: Event, new_state: Any, tangled: bool) -> StreamState:
-    opener = BY_TOPIC[event.topic].opener
+    opener = _opens(state, event)
     if event.topic == "import-started":
         new_state = event.payload.answers_recorded
     return StreamState(
@@ -177,13 +202,6 @@ def _moved_on(state: StreamState, event: Event, new_state: Any, tangled: bool) -
     )
 
 
-def refused(refusal: Refusal) -> LedgerError:
-    """Return a refusal of the rules as the error of the group."""
-    error = LedgerError(refusal.reason, refusal.message)
-    error.metadata.update(refusal.metadata)
-    return error
-
-
 def _is_response(incoming: Incoming) -> bool:
     """True for the clock's event on a response target: its entity is the contact, judged in the views with all that answers it."""
-    return incoming.kind.topic == "promise-broken" and str(incoming.payload.promise_id).startswith(RESPONSE_PREFIX)
+    return incoming.kind.topic == "promise-broken" and str(incoming.payload.promise_id).startswith(TARGET_PREFIXES)

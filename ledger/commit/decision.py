@@ -14,16 +14,19 @@ from ledger.api.v1.errors_pb2 import (
     REVISION_MISMATCH,
 )
 from ledger.api.v1.ledger_service_pb2 import Appended, StreamExpectation
+from ledger.catalogue import RESTATING, read_event
 from ledger.commit.acceptance import Acceptance
 from ledger.commit.duplicate import same_as_recorded
+from ledger.commit.governing import Governing
+from ledger.commit.past_policies import PastPolicies
 from ledger.commit.streams import NEW_STREAM, Streams, StreamState
 from ledger.commit.subjects import Sealable, Subjects
+from ledger.commit.threads import Threads
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.event_id import to_bytes, to_text
-from ledger.intake.receive import Incoming, micros
+from ledger.intake.receive import Incoming, is_threaded, micros
 from ledger.internal.v1.stored_pb2 import EventHeader
-from ledger.policy.book import PolicyBook
 from ledger.privacy.content import ContentReader
 from ledger.store.recorder import Head, LogReader, StoredEventRow
 
@@ -60,20 +63,23 @@ class Decider:
         reader: LogReader,
         streams: Streams,
         subjects: Subjects,
-        policies: PolicyBook,
+        governing: Governing,
         content: ContentReader,
     ) -> None:
         self._ledger_id = ledger_id
         self._reader = reader
         self._streams = streams
         self._subjects = subjects
-        self._acceptance = Acceptance(streams, policies)
+        self._governing = governing
+        self._acceptance = Acceptance(streams, governing, PastPolicies(reader, governing.policies), self._find)
+        self._threads = Threads(streams, governing.policies)
         self._content = content
         self._head = Head(0, 0)
         self._record_time = 0
         self._accepted: list[tuple[Event, Sealable]] = []
         self._by_id: dict[bytes, tuple[Incoming, Appended]] = {}
         self._stored: Mapping[bytes, StoredEventRow] = {}
+        self._restates = False
 
     def decide(self, groups: Sequence[IncomingGroup], head: Head, record_time: int) -> Decision:
         """Decide the groups in order, as recorded at `record_time` after `head`. Keys of new subjects are durable on return."""
@@ -81,11 +87,19 @@ class Decider:
         self._record_time = record_time
         self._accepted = []
         self._by_id = {}
+        self._governing.begin()
         every = [event for group in groups for event in group.events]
         self._stored = self._reader.find_event_ids([event.event_id for event in every])
         fresh = [event for event in every if event.event_id not in self._stored]
+        # What is restated may be in the same batch, in a stream of its own.
+        self._restates = any(event.kind.topic in RESTATING for event in fresh)
         self._streams.load(self._streams_of(groups, fresh))
-        sealables = self._subjects.resolve(fresh, self._streams)
+        sealables: Mapping[int, Sealable] = {}
+        if any(is_threaded(event) for event in fresh):
+            # What these become depends on what is accepted before them, so all are taken one by one; the keys are made at once.
+            self._subjects.make_keys(fresh)
+        else:
+            sealables = self._subjects.resolve(fresh, self._streams)
         outcomes = [self._decide_group(group, sealables) for group in groups]
         rows = [self._row(event, sealable) for event, sealable in self._accepted]
         return Decision(rows, [event for event, _ in self._accepted], outcomes)
@@ -96,7 +110,7 @@ class Decider:
             for expectation in group.expectations:
                 names[expectation.stream] = None
         for event in fresh:
-            if has_shared_stream(event):
+            if self._is_shared(event) and event.stream:
                 names[event.stream] = None
             for name in self._subjects.streams_asked(event):
                 names[name] = None
@@ -107,6 +121,7 @@ class Decider:
     def _decide_group(self, group: IncomingGroup, sealables: Mapping[int, Sealable]) -> Outcome:
         before: dict[str, tuple[StreamState, int]] = {}
         start = len(self._accepted)
+        governing = self._governing.mark()
         appended: list[Appended] = []
         try:
             if group.expectations and any(self._recorded(event) is None for event in group.events):
@@ -114,11 +129,12 @@ class Decider:
             for event in group.events:
                 recorded = self._recorded(event)
                 if recorded is None:
-                    recorded = self._accept(event, sealables[id(event)], before)
+                    recorded = self._accept(event, sealables.get(id(event)), before)
                 appended.append(recorded)
         except LedgerError as error:
             for stream, (state, count) in before.items():
                 self._streams.undo(stream, state, count)
+            self._governing.undo(governing)
             for event_refused, _ in self._accepted[start:]:
                 self._by_id.pop(event_refused.event_id, None)
             del self._accepted[start:]
@@ -126,6 +142,14 @@ class Decider:
                 error.metadata["event_index"] = str(len(appended))
             return Outcome([], error)
         return Outcome(appended, None)
+
+    def _find(self, event_id: bytes) -> Event | None:
+        """Return the event of an id: of this batch, else of the log. None when there is none."""
+        for event, _ in self._accepted:
+            if event.event_id == event_id:
+                return event
+        row = self._reader.find_event_ids([event_id]).get(event_id)
+        return None if row is None else read_event(row.position, row.header)
 
     def _recorded(self, event: Incoming) -> Appended | None:
         """Return where an event is recorded already; None when it is new. Raises when its id has other content."""
@@ -140,6 +164,7 @@ class Decider:
                 stream=appended.stream,
                 revision=appended.revision,
                 duplicate=True,
+                topic=appended.topic,
             )
         row = self._stored.get(event.event_id)
         if row is None:
@@ -147,7 +172,12 @@ class Decider:
         if not same_as_recorded(event, row, self._content):
             raise _reused(event, row.position)
         return Appended(
-            event_id=to_text(row.event_id), position=row.position, stream=row.stream, revision=row.revision, duplicate=True
+            event_id=to_text(row.event_id),
+            position=row.position,
+            stream=row.stream,
+            revision=row.revision,
+            duplicate=True,
+            topic=row.topic,
         )
 
     def _check_expectations(self, expectations: Sequence[StreamExpectation]) -> None:
@@ -171,15 +201,20 @@ class Decider:
 
     # One event
 
-    def _accept(self, incoming: Incoming, sealable: Sealable, before: dict[str, tuple[StreamState, int]]) -> Appended:
+    def _accept(self, sent: Incoming, sealable: Sealable | None, before: dict[str, tuple[StreamState, int]]) -> Appended:
+        incoming = self._threads.placed(sent, self._record_time) if is_threaded(sent) else sent
+        if sealable is None:
+            sealable = self._subjects.resolve([incoming], self._streams)[id(incoming)]
         stream = incoming.stream
-        state = self._streams.get(stream) if has_shared_stream(incoming) else NEW_STREAM
+        shared = self._is_shared(incoming)
+        state = self._streams.get(stream) if shared else NEW_STREAM
         event = self._event(incoming, sealable, state.revision + 1)
         moved_on, irregular = self._acceptance.accept(incoming, event, state)
-        if has_shared_stream(incoming):
+        if shared:
             before.setdefault(stream, (state, self._streams.pending_count(stream)))
             self._streams.put(stream, moved_on, event)
         self._accepted.append((event, sealable))
+        self._governing.take(event)
         appended = Appended(
             event_id=to_text(event.event_id),
             position=event.position,
@@ -187,9 +222,13 @@ class Decider:
             revision=event.revision,
             irregular=irregular or None,
             held_back=event.header.held_back or None,
+            topic=event.topic,
         )
-        self._by_id[event.event_id] = (incoming, appended)
+        self._by_id[event.event_id] = (sent, appended)
         return appended
+
+    def _is_shared(self, incoming: Incoming) -> bool:
+        return has_shared_stream(incoming) or self._restates
 
     def _event(self, incoming: Incoming, sealable: Sealable, revision: int) -> Event:
         envelope = incoming.envelope
@@ -214,6 +253,8 @@ class Decider:
             supervisor=envelope.supervisor,
             correlation_id=envelope.correlation_id,
             causation_id=to_bytes(envelope.causation_id) if envelope.causation_id else b"",
+            policy_id=envelope.policy_id,
+            policy_version=envelope.policy_version,
             revision=revision,
             record_time_micros=self._record_time,
         )

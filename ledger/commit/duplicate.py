@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.api.v1.core_pb2 import ACTOR_KIND_UNSPECIFIED, EXACT, HUMAN, PRECISION_UNSPECIFIED
 from ledger.api.v1.event_pb2 import CONTENT_ERASED
 from ledger.catalogue import read_event, take_sealed
+from ledger.commit.threads import as_recorded
 from ledger.event_id import to_bytes
 from ledger.intake.receive import Incoming, clear_made, micros
 from ledger.internal.v1.stored_pb2 import EventHeader
@@ -19,6 +20,7 @@ def same_as_recorded(incoming: Incoming, row: StoredEventRow, content: ContentRe
     file that grew, or a mended mapping, brings in another run what is recorded already.
     """
     event = read_event(row.position, row.header, row.parts)
+    incoming = as_recorded(incoming, row.topic, event.payload)
     if row.topic != incoming.kind.topic or not _same_envelope(incoming, event.header):
         return False
     recorded, state = content.open_payload(event)

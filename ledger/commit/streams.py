@@ -9,9 +9,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from ledger.catalogue import BY_TOPIC, read_event
+from ledger.catalogue import BY_TOPIC, RESTATING, read_event
 from ledger.event import Event
 from ledger.rules import family_of
+from ledger.rules.correction import NAMES_ANOTHER, effective
 from ledger.rules.fold import fold
 from ledger.store.recorder import LogReader
 
@@ -32,11 +33,11 @@ class StreamState(NamedTuple):
     subject: bytes
     """Subject of its opener; empty where there is none."""
     state: Any
-    """The fold of its own events, for streams with a life cycle."""
+    """The fold of its own events, for streams with a life cycle. Of an import run, whether its source records answers."""
     last: Place
     """Place of the last event after the opener."""
     tangled: bool
-    """Holds events that were held back or confirmed: every decision folds it anew."""
+    """Holds events that were held back, confirmed, corrected or retracted: every decision folds it anew."""
 
 
 NEW_STREAM: Final = StreamState(0, False, b"", None, FIRST, False)
@@ -65,7 +66,7 @@ class Streams:
             stored = rows.get(stream)
             if stored:
                 events = [read_event(row.position, row.header) for row in stored]
-                self._cache[stream] = _state_of(stream, events)
+                self._cache[stream] = state_of(stream, events)
             else:
                 self._cache[stream] = NEW_STREAM
 
@@ -104,26 +105,41 @@ class Streams:
         while len(self._cache) > STREAMS_CACHED:
             self._cache.popitem(last=False)
 
+    def undo_batch(self) -> None:
+        """The batch is decided anew: what it changed is read from the log again."""
+        for stream in self._pending:
+            self._cache.pop(stream, None)
+        self._pending.clear()
+
+    def drop(self, stream: str) -> None:
+        """Forget one stream: another process appended to it."""
+        self._cache.pop(stream, None)
+
     def forget(self) -> None:
         """Drop everything: the log is not what was thought."""
         self._pending.clear()
         self._cache.clear()
 
 
-def _state_of(stream: str, events: list[Event]) -> StreamState:
+def state_of(stream: str, events: list[Event]) -> StreamState:
+    """Return a stream as all its events make it, in the order recorded."""
     rules = family_of(stream)
-    opener = next((event for event in events if BY_TOPIC[event.topic].opener), None)
+    standing = effective(events, stream) if any(event.topic in RESTATING for event in events) else events
+    opener = next((event for event in standing if BY_TOPIC[event.topic].opener), None)
+    state = fold(rules, events).state if rules is not None else None
+    if opener is not None and opener.topic == "import-started":
+        state = opener.payload.answers_recorded
     places = [(event.order, event.clock) for event in events if event is not opener]
     return StreamState(
         revision=events[-1].revision,
         opened=opener is not None,
         subject=opener.subject if opener is not None else b"",
-        state=fold(rules, events).state if rules is not None else None,
+        state=state,
         last=max(places, default=FIRST),
         tangled=is_tangled(events),
     )
 
 
 def is_tangled(events: Iterable[Event]) -> bool:
-    """True when an event was held back or confirmed, so that adding to the last state is not enough."""
-    return any(event.header.held_back or event.topic == "event-confirmed" for event in events)
+    """True when an event was held back or names another one, so that adding to the last state is not enough."""
+    return any(event.header.held_back or event.topic in NAMES_ANOTHER for event in events)

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from ledger.catalogue import expand, take_sealed
+from ledger.api.v1.event_pb2 import EventCorrected
+from ledger.catalogue import BY_TOPIC, RESTATING, expand, take_sealed
 from ledger.commit.streams import Streams
 from ledger.event import Event
-from ledger.event_id import to_text
+from ledger.event_id import to_bytes, to_text
 from ledger.intake.receive import Incoming, marked_items, normal_text
 from ledger.internal.v1.stored_pb2 import EventHeader, SealedParts
 from ledger.privacy.random_pool import RandomPool
 from ledger.privacy.sealing import seal, value_mark
 from ledger.privacy.vault import SubjectKey, Vault
+from ledger.rules.correction import as_it_stands
 
 Whose = tuple[str, str] | bytes | int
 """Whose an event is: an identifier's, a known subject's (empty: nobody's), the one of an opener earlier in the batch, or `_OWN`."""
@@ -57,6 +59,13 @@ class Subjects:
             if event.topic == "identifier-shared":
                 (self._shared.add if event.payload.shared else self._shared.discard)(event.subject)
 
+    def make_keys(self, events: Sequence[Incoming]) -> None:
+        """Make the keys of all identifiers that events name, in one transaction, before they are resolved one by one."""
+        said = [event if event.corrected is None else event.corrected for event in events]
+        named = dict.fromkeys((type_, value) for event in said for _, type_, value in event.identifiers)
+        if named:
+            self._vault.ensure(list(named))
+
     def resolve(self, events: Sequence[Incoming], streams: Streams) -> dict[int, Sealable]:
         """Divide the events, by `id` of each; keys of new subjects are durable when this returns.
 
@@ -64,10 +73,12 @@ class Subjects:
         events without keys.
         """
         named: dict[tuple[str, str], int] = {}
-        for event in events:
+        # A correction is sealed as an event of the kind that it corrects would be, under the key of whom that names.
+        said = [event if event.corrected is None else event.corrected for event in events]
+        for event in said:
             for _, type_, value in event.identifiers:
                 named.setdefault((type_, value), len(named))
-        divided = [_divide(event) for event in events]
+        divided = [_divide(event) for event in said]
         openers: dict[str, int] = {}
         chosen: list[Whose] = []
         for index, event in enumerate(events):
@@ -84,7 +95,7 @@ class Subjects:
         }
         inherited = self._vault.keys(needed) if needed else {}
         return {
-            id(event): self._sealable(event, *divided[index], _key(final[index], inherited), keys)
+            id(event): _as_said(event, self._sealable(said[index], *divided[index], _key(final[index], inherited), keys))
             for index, event in enumerate(events)
         }
 
@@ -92,6 +103,8 @@ class Subjects:
         self, event: Incoming, streams: Streams, openers: dict[str, int], chosen: Sequence[Whose], has_content: bool
     ) -> Whose:
         """Return whose event it is, before the keys are there."""
+        if event.kind.topic in RESTATING:
+            return self._whose_restated(event, streams, openers, chosen, has_content)
         for source in event.kind.subject:
             if "{" not in source:
                 identifier = next(((type_, value) for name, type_, value in event.identifiers if name == source), None)
@@ -111,6 +124,19 @@ class Subjects:
                 return state.subject
         # An opener always has a subject, so that what follows can inherit it; other events need one only to seal something.
         return _OWN if has_content or (event.kind.opener and event.kind.subject) else b""
+
+    def _whose_restated(
+        self, event: Incoming, streams: Streams, openers: dict[str, int], chosen: Sequence[Whose], has_content: bool
+    ) -> Whose:
+        """Return whose a correction is: of whom it names, else of whose the event is. A retraction is of whose the event is."""
+        named = as_it_stands(streams.events(event.stream), event.payload)
+        recorded = named.subject if named is not None else b""
+        if event.corrected is None:
+            return recorded
+        whose = self._whose(event.corrected, streams, openers, chosen, has_content)
+        if whose == b"" or (whose == _OWN and recorded and named is not None and recorded not in _identified(named)):
+            return recorded
+        return whose
 
     def _is_shared(self, identifier: tuple[str, str]) -> bool:
         return bool(self._shared) and self._vault.find(*identifier) in self._shared
@@ -152,6 +178,35 @@ class Subjects:
             header.parts.append(part)
             stored.ciphertext.append(ciphertext)
         return stored.SerializeToString()
+
+
+def _identified(event: Event) -> set[bytes]:
+    """Return the pseudonyms of the identifiers that an event names."""
+    names = (name for name in BY_TOPIC[event.topic].identifiers if event.payload.HasField(name))
+    return {to_bytes(getattr(event.payload, name).subject) for name in names}
+
+
+def _as_said(event: Incoming, sealable: Sealable) -> Sealable:
+    """Return an event divided; a correction as its own kind, with what it corrects to inside, clear and sealed alike."""
+    if event.corrected is None:
+        return sealable
+    field = event.corrected.kind.field
+    clear = EventCorrected()
+    clear.CopyFrom(event.payload)
+    clear.payload.Clear()
+    _put_inside(clear, field, sealable.clear)
+    parts: list[tuple[SubjectKey, bytes]] = []
+    for key, content in sealable.parts:
+        part = EventCorrected()
+        _put_inside(part, field, event.corrected.kind.message.FromString(content))
+        parts.append((key, part.SerializeToString()))
+    return Sealable(sealable.subject, clear, parts)
+
+
+def _put_inside(correction: EventCorrected, field: str, payload: Any) -> None:
+    line = getattr(correction.payload, field)
+    line.SetInParent()
+    line.CopyFrom(payload)
 
 
 def _divide(event: Incoming) -> tuple[Any, Any]:

@@ -17,13 +17,14 @@ from typing import Final, NamedTuple
 
 from ledger.api.v1.errors_pb2 import OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
 from ledger.api.v1.ledger_service_pb2 import GroupResult
+from ledger.catalogue import read_event
 from ledger.commit.decision import Decider, Decision, IncomingGroup, Outcome
 from ledger.commit.streams import Streams
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.privacy.vault import VaultUnavailableError
 from ledger.status import status_of
-from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoreError
+from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoredEventRow, StoreError
 
 BATCH_EVENTS_MAX: Final = 2_000
 """A batch is cut here, so that nobody waits long behind a large one."""
@@ -31,8 +32,21 @@ QUEUE_EVENTS_MAX: Final = 20_000
 BACKWARD_MAX_MICROS: Final = 2_000_000
 FORWARD_MAX_MICROS: Final = 60_000_000
 RETRY_AFTER_SECONDS: Final = 0.2
+CLOCK_DIFFERENCE_MAX_MICROS: Final = 100_000
+"""A record time may differ so much from the store's clock at the moment the log is locked."""
+LEARNED_AT_ONCE: Final = 2_000
 
 log = logging.getLogger("tellonce.writer")
+
+
+class LogLostError(Exception):
+    """The log no longer holds what this process read from it: the process has to end, and a new one to read it anew."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"The log does not hold the event at {position} any more that was read from it: a failover lost commits, or another "
+            "log was put in its place."
+        )
 
 
 class Job(NamedTuple):
@@ -55,13 +69,21 @@ class Writer:
         streams: Streams,
         now: Callable[[], int],
         committed: Callable[[Sequence[Event], Head], None],
+        learned: Callable[[Sequence[Event], Head], None],
     ) -> None:
+        """`committed` is called with what this process recorded, `learned` with what others did, each with the head after it."""
         self._recorder = recorder
         self._decider = decider
         self._streams = streams
         self._now = now
         self._committed = committed
+        self._learned = learned
         self._head = recorder.head()
+        self._last_id = b""
+        for row in recorder.read_positions([self._head.position]).values():
+            self._stands_at(row)
+        self._clock_ahead = 0
+        """How far the store's clock is ahead of ours, microseconds, when it was last seen."""
         self._wall_offset = self._now() - time.monotonic_ns() // 1000
         self._jobs: deque[Job] = deque()
         self._waiting = threading.Condition()
@@ -149,32 +171,71 @@ class Writer:
             del outcomes[: len(job.groups)]
 
     def _commit(self, batch: list[Job]) -> list[Outcome]:
-        record_time = self._record_time()
         groups = [group for job in batch for group in job.groups]
-        decision = self._decide([group for group in groups if isinstance(group, IncomingGroup)], record_time)
-        if decision.rows:
+        incoming = [group for group in groups if isinstance(group, IncomingGroup)]
+        if self._recorder.shared:
+            # What others recorded before these calls came must count, also where a call is refused, or told that it was recorded.
+            self._recorder.confirm()
+            self._catch_up(self._recorder.head())
+        self._decision = self._decider.decide(incoming, self._head, self._record_time())
+        if self._decision.rows:
             try:
-                self._insert(decision)
-            except OutcomeUnknownError:
-                self._resolve(decision)
-            last = decision.rows[-1]
-            self._head = Head(last.position, last.record_time)
+                self._insert(incoming)
+            except OutcomeUnknownError as error:
+                if error.unconfirmed:
+                    raise
+                self._resolve(self._decision)
+        decision = self._decision
+        if decision.rows:
+            self._stands_at(decision.rows[-1])
             self._streams.committed()
             self._committed(decision.events, self._head)
         decided = iter(decision.outcomes)
         return [next(decided) if isinstance(group, IncomingGroup) else Outcome([], group) for group in groups]
 
-    def _decide(self, groups: Sequence[IncomingGroup], record_time: int) -> Decision:
-        return self._decider.decide(groups, self._head, record_time)
-
-    def _insert(self, decision: Decision) -> None:
+    def _insert(self, incoming: Sequence[IncomingGroup]) -> None:
+        """Insert what was decided. Where another process was faster, or the store's clock differs, decide again under the lock."""
         with self._recorder.transaction() as transaction:
-            if transaction.head != self._head:
+            if transaction.now is not None:
+                self._clock_ahead = transaction.now - self._now()
+            if transaction.head != self._head and not self._recorder.shared:
                 raise StoreError(f"the log stands at {transaction.head}, not at {self._head}: another process appends to it")
-            transaction.insert(decision.rows)
+            if transaction.head != self._head or self._is_off(transaction.now):
+                self._catch_up(transaction.head)
+                self._streams.undo_batch()
+                self._decision = self._decider.decide(incoming, self._head, self._record_time())
+            transaction.insert(self._decision.rows)
+
+    def _is_off(self, now: int | None) -> bool:
+        return now is not None and abs(now - self._decision.rows[0].record_time) > CLOCK_DIFFERENCE_MAX_MICROS
+
+    def _catch_up(self, head: Head) -> None:
+        """Take in what other processes recorded up to a head. Raises LogLostError when what was known is no longer there."""
+        if head == self._head:
+            return
+        known = self._head.position
+        while True:
+            # The event known last is read again: after a failover that lost commits, another may stand there.
+            after = self._head.position
+            rows = self._recorder.read(max(0, after - 1), LEARNED_AT_ONCE, max(head.position, after))
+            if after and (not rows or rows[0].position != after or rows[0].event_id != self._last_id):
+                raise LogLostError(known)
+            if new := [row for row in rows if row.position > after]:
+                events = [read_event(row.position, row.header) for row in new]
+                for row in new:
+                    self._streams.drop(row.stream)
+                self._stands_at(new[-1])
+                self._learned(events, self._head)
+            if self._head.position >= head.position:
+                return
+
+    def _stands_at(self, row: StoredEventRow) -> None:
+        self._head = Head(row.position, row.record_time)
+        self._last_id = row.event_id
 
     def _resolve(self, decision: Decision) -> None:
         """The commit failed, and may have happened: look the ids up. All or nothing, since it was one transaction."""
+        self._recorder.confirm()
         found = self._recorder.find_event_ids([row.event_id for row in decision.rows])
         if len(found) != len(decision.rows):
             raise StoreError("the commit did not happen")
@@ -183,26 +244,28 @@ class Writer:
         """The store or the vault does not take anything now: say so, forget what was thought, and try again with the next batch."""
         log.error("Nothing could be recorded: %s", error)
         self._streams.forget()
-        refusal: LedgerError
+        refusal = _unknown()
         try:
-            self._head = self._recorder.head()
-        except StoreError:
-            refusal = _unknown()
-        else:
-            refusal = LedgerError(
-                STORE_READ_ONLY,
-                "The store does not take events now; reading goes on. The operator finds the cause in the server's log. "
-                "Send the events again later, with the same ids.",
-                retry_after_seconds=1.0,
-            )
+            head = self._recorder.head()
+            if not self._recorder.shared:
+                self._head = head
+            if not isinstance(error, OutcomeUnknownError):
+                refusal = LedgerError(
+                    STORE_READ_ONLY,
+                    "The store does not take events now; reading goes on. The operator finds the cause in the server's log. "
+                    "Send the events again later, with the same ids.",
+                    retry_after_seconds=1.0,
+                )
+        except StoreError as unreadable:
+            log.error("Nor can the log be read: %s", unreadable)
         self.read_only_reason = type(error).__name__
         for job in batch:
             job.done.set_exception(refusal)
 
     def _record_time(self) -> int:
         """Return the time to record at: the clock's, never before the last one. Refuses a clock that jumps."""
-        now = self._now()
-        expected = self._wall_offset + time.monotonic_ns() // 1000
+        now = self._now() + self._clock_ahead
+        expected = self._clock_ahead + self._wall_offset + time.monotonic_ns() // 1000
         behind = self._head.record_time - now
         if behind > BACKWARD_MAX_MICROS:
             self.read_only_reason = "clock behind the ledger"

@@ -17,11 +17,11 @@ from ledger.api.v1.errors_pb2 import INTERNAL_ERROR, REVISION_MISMATCH, ErrorRea
 from ledger.api.v1.ledger_service_pb2 import AppendRequest, GroupResult
 from ledger.catalogue import read_event
 from ledger.followers.firing import Firing, firings
-from ledger.policy.book import Policy, PolicyBook
+from ledger.rules.correction import belonging_to
 from ledger.store.recorder import LogReader
-from projections import imports
-from projections.due import DueItem, due_items
-from projections.view import Read
+from projections import imports, policies
+from projections.due import TARGET_PART, DueItem, due_items, touching_positions
+from projections.view import MAX, Read
 
 ITEMS_MAX: Final = 2_000
 GROUPS_MAX: Final = 200
@@ -47,7 +47,7 @@ class Clock:
 
         Raises StoreError and grpc.RpcError as they come: the caller looks again later.
         """
-        allowance = self._allowance()
+        allowance = self._allowance(now)
         items = due_items(read, now - allowance, ITEMS_MAX, [run for run in imports.open_runs(read) if not _silent(read, run, now)])
         ready = [
             firing
@@ -66,7 +66,10 @@ class Clock:
             stored = rows[item.stream]
             # The views know more than the stream (what other streams say), so they must have seen all of it.
             if stored and stored[-1].position <= read.position:
-                judged.extend(firings([read_event(row.position, row.header) for row in stored], item.handoff_id)[:1])
+                touching = self._reader.read_positions(touching_positions(read, item.stream)) if item.part == TARGET_PART else {}
+                every = [read_event(row.position, row.header) for row in (*touching.values(), *stored)]
+                events = belonging_to(item.stream, every) if touching else every
+                judged.extend(firings(events, item.part)[:1])
         return judged
 
     def _record(self, ready: Sequence[Firing]) -> int:
@@ -93,10 +96,9 @@ class Clock:
             return False
         return until is not None
 
-    def _allowance(self) -> int:
-        governing = [read_event(row.position, row.header) for row in self._reader.read_governing()]
-        latest = PolicyBook(Policy.of(event) for event in governing if event.topic == "policy-published").latest
-        return latest.recording_allowance if latest is not None else 0
+    def _allowance(self, now: int) -> int:
+        policy = policies.book(self._reader, MAX).in_force(now)
+        return policy.recording_allowance if policy is not None else 0
 
 
 def _reason(result: GroupResult) -> ErrorReason.ValueType:

@@ -6,9 +6,8 @@ clocks write the same event once. It names the revision that it was judged at.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.api.v1.core_pb2 import CLOCK
 from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
@@ -17,13 +16,11 @@ from ledger.api.v1.ledger_service_pb2 import EventGroup, StreamExpectation
 from ledger.api.v1.promise_pb2 import PromiseBroken
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_KEPT_LATE, PROMISE_STATE_OPEN
 from ledger.event import Event
-from ledger.event_id import to_text
+from ledger.event_id import derived_id, to_text
 from ledger.rules import family_of
 from ledger.rules.fold import fold
 from ledger.rules.handoff import PENDING, UNFINISHED
-
-_VERSION_7: Final = 0x7000
-_VARIANT: Final = 0x8000
+from projections.due import TARGET_PART
 
 
 class Firing(NamedTuple):
@@ -36,33 +33,54 @@ class Firing(NamedTuple):
     group: EventGroup
 
 
-def firings(events: Sequence[Event], handoff_id: str) -> list[Firing]:
-    """Return what may fire on an entity, in order of due: of a promise, a contact's response target, or one handoff of a request.
+def firings(events: Sequence[Event], part: str) -> list[Firing]:
+    """Return what may fire on an entity, in order of due: of a promise, of one target, or of one handoff of a request.
 
-    `events` are the stream's own, all of them. Whether a due has passed is the caller's to say.
+    `part` says which one (see `DueItem`); empty for a promise and the first response. `events` are the stream's own, all of them,
+    after those of other streams that touch a request. Whether a due has passed is the caller's to say.
     """
     stream = events[-1].stream
     rules = family_of(stream)
-    state = fold(rules, events).state if rules is not None else None
+    state = fold(rules, events, stream).state if rules is not None else None
     if state is None:
         return []
     expectation = StreamExpectation(stream=stream, revision=events[-1].revision)
     if stream.startswith("promise-"):
         return _broken(state, state.promise_id, expectation)
     if stream.startswith("contact-"):
-        return _broken(state.target, f"response-{state.contact_id}", expectation, state.contact_id)
-    handoff = state.handoffs.get(handoff_id)
+        target = state.targets.get(bytes.fromhex(part))
+        return _broken(target, target.promise_id, expectation, state.contact_id) if target is not None else []
+    if stream.startswith("complaint-"):
+        target = state.targets.get(part)
+        return _broken(target, target.target_id, expectation, complaint_id=state.complaint_id) if target is not None else []
+    if part == TARGET_PART:
+        target = state.resolving.target
+        return _broken(target, target.target_id, expectation, request_id=state.request_id) if target is not None else []
+    handoff = state.handoffs.get(part)
     return _terms(handoff, expectation) if handoff is not None else []
 
 
-def _broken(owed: Any, promise_id: str, expectation: StreamExpectation, contact_id: str | None = None) -> list[Firing]:
+def _broken(
+    owed: Any,
+    promise_id: str,
+    expectation: StreamExpectation,
+    contact_id: str | None = None,
+    request_id: str | None = None,
+    complaint_id: str | None = None,
+) -> list[Firing]:
     """A promise kept late was broken in between, also where the keep was recorded before the clock looked (domain rule 8.6)."""
     if owed is None or owed.due_time is None:
         return []
     if owed.state != PROMISE_STATE_OPEN and not (owed.state == PROMISE_STATE_KEPT_LATE and owed.broken_time is None):
         return []
     set_by = owed.due_set_by_event_id
-    event = PromiseBroken(promise_id=promise_id, set_by_event_id=to_text(set_by), contact_id=contact_id)
+    event = PromiseBroken(
+        promise_id=promise_id,
+        set_by_event_id=to_text(set_by),
+        contact_id=contact_id,
+        request_id=request_id,
+        complaint_id=complaint_id,
+    )
     return [
         _firing(
             Payload(promise_broken=event), f"promise-broken:{promise_id}", set_by, owed.due_time, owed.due_record_time, expectation
@@ -94,12 +112,3 @@ def _firing(payload: Payload, what: str, set_by: bytes, due: int, due_record_tim
     return Firing(
         due, due_record_time, EventGroup(events=[EventToAppend(envelope=envelope, payload=payload)], expectations=[expectation])
     )
-
-
-def derived_id(micros: int, name: str) -> str:
-    """Return an event id shaped like a UUIDv7: 48 bits of milliseconds of the fact's own time, then a hash of its name."""
-    digest = hashlib.sha256(name.encode()).digest()
-    milliseconds = max(0, micros // 1000).to_bytes(6, "big")
-    middle = (_VERSION_7 | int.from_bytes(digest[:2], "big") & 0x0FFF).to_bytes(2, "big")
-    tail = (_VARIANT | int.from_bytes(digest[2:4], "big") & 0x3FFF).to_bytes(2, "big") + digest[4:10]
-    return to_text(milliseconds + middle + tail)

@@ -1,12 +1,13 @@
-"""The clock's process: looks at the views, and appends through the server's own door."""
+"""The processes of the clock and of the playbooks: they look at the views, and append through the server's own door."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple, NoReturn
 
 import grpc
 
@@ -16,46 +17,89 @@ from ledger.catalogue import read_event
 from ledger.data_directory import DataDirectory
 from ledger.event_id import to_bytes
 from ledger.followers.clock import Clock
+from ledger.followers.playbook_record import PlaybookRecord
+from ledger.followers.playbooks import Playbooks, TryAgainError
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault
-from ledger.store.recorder import StoreError
-from ledger.store.sqlite import open_reader
+from ledger.store.opening import open_reader
+from ledger.store.recorder import LogReader, StoreError
 from projections.view import Read
 from projections.views_file import ViewsReader
 
 LOOK_SECONDS: Final = 0.5
-"""How often the clock looks: a due is recorded at most so long, and the recording allowance, after it passed."""
+"""How often they look: a due is recorded at most so long, and the recording allowance, after it passed."""
 CALL_SECONDS: Final = 30.0
 
 log = logging.getLogger("tellonce.clock")
+playbooks_log = logging.getLogger("tellonce.playbooks")
 
 
 def run_clock(data: DataDirectory, ready: Callable[..., None]) -> None:
     """Run the clock until the process is ended. It holds nothing that could be lost."""
+    with tools_of(data) as tools:
+        clock = Clock(tools.reader, tools.append)
+
+        def look(read: Read) -> bool:
+            return clock.look(read, read.evaluated) > 0
+
+        ready()
+        _look_for_ever(tools, look, log)
+
+
+def run_playbooks(data: DataDirectory, ready: Callable[..., None]) -> None:
+    """Run the playbooks until the process is ended. What it has looked at stands in a file of its own."""
+    with tools_of(data) as tools:
+        follower = Playbooks(tools.reader, tools.append, PlaybookRecord(data.playbooks))
+
+        def look(read: Read) -> bool:
+            before = follower.position
+            follower.look(read)
+            return before < follower.position < read.position
+
+        ready()
+        _look_for_ever(tools, look, playbooks_log)
+
+
+class Tools(NamedTuple):
+    """What a follower works with."""
+
+    reader: LogReader
+    content: ContentReader
+    views: ViewsReader
+    append: Callable[[AppendRequest], Sequence[GroupResult]]
+
+
+@contextmanager
+def tools_of(data: DataDirectory) -> Iterator[Tools]:
+    """Open what a follower of a data directory works with, and close the connection at the end."""
     reader = open_reader(data.log)
     ledger_id = to_bytes(read_event(1, reader.read(0, 1)[0].header).payload.ledger_id)
     content = ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id)
-    views = ViewsReader(data.views)
     with grpc.insecure_channel(f"unix:{data.grpc_socket}") as channel:
         stub = LedgerServiceStub(channel)
 
         def append(request: AppendRequest) -> Sequence[GroupResult]:
             return stub.Append(request, timeout=CALL_SECONDS).results
 
-        clock = Clock(reader, append)
-        ready()
-        while True:
-            now = time.time_ns() // 1000
-            recorded = 0
-            try:
-                with views.snapshot() as snapshot:
-                    if snapshot is not None:
-                        at = snapshot.position
-                        recorded = clock.look(Read(snapshot.db, at, at, None, now, reader, content), now)
-            except (StoreError, sqlite3.Error) as error:
-                log.warning("Nothing could be looked at, and is tried again: %s", error)
-            except grpc.RpcError as error:
-                log.warning("Nothing could be recorded, and is tried again: %s", error.code().name)
-            if not recorded:
-                time.sleep(LOOK_SECONDS)
+        yield Tools(reader, content, ViewsReader(data.views), append)
+
+
+def _look_for_ever(tools: Tools, look: Callable[[Read], bool], log: logging.Logger) -> NoReturn:
+    """Look at the views again and again: at once while there is more, else after a rest."""
+    while True:
+        now = time.time_ns() // 1000
+        more = False
+        try:
+            with tools.views.snapshot() as snapshot:
+                if snapshot is not None:
+                    at = snapshot.position
+                    more = look(Read(snapshot.db, at, at, None, now, tools.reader, tools.content))
+        except (StoreError, sqlite3.Error) as error:
+            log.warning("Nothing could be looked at, and is tried again: %s", error)
+        except grpc.RpcError as error:
+            log.warning("Nothing could be recorded, and is tried again: %s", error.code().name)
+        except TryAgainError as error:
+            log.warning("Nothing could be recorded, and is tried again: %s", error)
+        if not more:
+            time.sleep(LOOK_SECONDS)

@@ -16,17 +16,21 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from ledger.api.v1.core_pb2 import CLOCK, PLAYBOOK, Due, Fact, ObjectReference
-from ledger.api.v1.errors_pb2 import FIELD_MADE_BY_LEDGER, FIELD_REQUIRED, ID_MALFORMED, TOPIC_RESERVED
-from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend
-from ledger.catalogue import BY_FIELD, EventType, is_made
+from ledger.api.v1.errors_pb2 import FIELD_MADE_BY_LEDGER, FIELD_REQUIRED, ID_MALFORMED, NOT_CORRECTABLE, TOPIC_RESERVED
+from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
+from ledger.catalogue import BY_FIELD, CORRECTED, RESTATING, EventType, is_made
 from ledger.errors import LedgerError
 from ledger.event_id import to_bytes
 from ledger.intake.identifier import normalise
 from ledger.intake.local_time import resolve_due
 from ledger.intake.validate import PERSONAL_ID, check, check_known
+from ledger.policy.publication import prepare
+from ledger.rules.derived import PREFIXES
 
-RESPONSE_PREFIX: Final = "response-"
-"""Promise ids with this prefix belong to response targets."""
+PAYLOAD: Final = Payload.DESCRIPTOR.full_name
+
+TARGET_PREFIXES: Final = ("response-", *PREFIXES)
+"""Promise ids with one of these prefixes belong to derived targets."""
 
 
 class Incoming(NamedTuple):
@@ -42,6 +46,8 @@ class Incoming(NamedTuple):
     identifiers: tuple[tuple[str, str, str], ...]
     """Field, type and normalised value of each identifier."""
     internal: bool
+    corrected: Incoming | None = None
+    """Of a correction, what the event should have said, as an event of its kind: its payload stands in that of the correction."""
 
 
 def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, default_region: str) -> Incoming:
@@ -58,20 +64,22 @@ def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, 
     inner_path = f"{path}.payload.{field}"
     check(envelope, f"{path}.envelope")
     check(given, inner_path)
+    if field == "contact_received" and not given.contact_id and not given.thread_id:
+        raise LedgerError(
+            FIELD_REQUIRED,
+            f"{inner_path}.contact_id is missing: name the contact, or the thread that the message came in.",
+            violations=[(f"{inner_path}.contact_id", "value is required without thread_id")],
+            field=f"{inner_path}.contact_id",
+        )
     _refuse_reserved(kind, envelope, given, inner_path, internal)
     payload = kind.message()
     payload.CopyFrom(given)
-    identifiers: list[tuple[str, str, str]] = []
-    for name in kind.identifiers:
-        if payload.HasField(name):
-            identifier = getattr(payload, name)
-            with at_field(f"{inner_path}.{name}.value"):
-                identifier.type, identifier.value = normalise(identifier.type, identifier.value, default_region)
-            identifiers.append((name, identifier.type, identifier.value))
-    for name in fields_of(payload.DESCRIPTOR, Due.DESCRIPTOR.full_name):
-        if payload.HasField(name):
-            with at_field(f"{inner_path}.{name}"):
-                resolve_due(getattr(payload, name), home_zone)
+    identifiers = _normalise(kind, payload, inner_path, home_zone, default_region)
+    corrected = None
+    if field == "event_corrected":
+        corrected = _receive_corrected(payload, envelope, inner_path, internal, home_zone, default_region)
+    if kind.topic == "policy-published":
+        prepare(payload, inner_path)
     event_id = envelope.event_id.lower() or str(uuid_utils.uuid7())
     return Incoming(
         kind=kind,
@@ -80,9 +88,66 @@ def receive(event: EventToAppend, path: str, *, internal: bool, home_zone: str, 
         event_id=to_bytes(event_id),
         stream=kind.stream_of(payload, event_id),
         occur=micros(envelope.occur_time) if envelope.HasField("occur_time") else None,
-        identifiers=tuple(identifiers),
+        identifiers=identifiers,
+        internal=internal,
+        corrected=corrected,
+    )
+
+
+def _normalise(kind: EventType, payload: Any, path: str, home_zone: str, default_region: str) -> tuple[tuple[str, str, str], ...]:
+    """Bring identifiers and dues of a payload into normal form, and return the identifiers."""
+    identifiers: list[tuple[str, str, str]] = []
+    for name in kind.identifiers:
+        if payload.HasField(name):
+            identifier = getattr(payload, name)
+            with at_field(f"{path}.{name}.value"):
+                identifier.type, identifier.value = normalise(identifier.type, identifier.value, default_region)
+            identifiers.append((name, identifier.type, identifier.value))
+    for name in fields_of(payload.DESCRIPTOR, Due.DESCRIPTOR.full_name):
+        if payload.HasField(name):
+            with at_field(f"{path}.{name}"):
+                resolve_due(getattr(payload, name), home_zone)
+    return tuple(identifiers)
+
+
+def _receive_corrected(
+    correction: Any, envelope: EventEnvelope, path: str, internal: bool, home_zone: str, default_region: str
+) -> Incoming:
+    """Check what an event should have said, and bring it into normal form where it stands, as an event of its kind."""
+    field = correction.payload.WhichOneof("kind")
+    if field is None:
+        raise LedgerError(
+            FIELD_REQUIRED,
+            f"{path}.payload is missing: say what the event should have said, all of it.",
+            violations=[(f"{path}.payload", "value is required")],
+        )
+    kind = BY_FIELD[field]
+    inner_path = f"{path}.payload.{field}"
+    if kind.topic in RESTATING:
+        raise LedgerError(
+            NOT_CORRECTABLE,
+            f"{inner_path}: a correction says what an event should have said, never another correction.",
+            field=inner_path,
+        )
+    payload = getattr(correction.payload, field)
+    check(payload, inner_path)
+    _refuse_reserved(kind, envelope, payload, inner_path, internal)
+    corrected_id = correction.corrected_event_id.lower()
+    return Incoming(
+        kind=kind,
+        envelope=envelope,
+        payload=payload,
+        event_id=to_bytes(corrected_id),
+        stream=kind.stream_of(payload, corrected_id),
+        occur=None,
+        identifiers=_normalise(kind, payload, inner_path, home_zone, default_region),
         internal=internal,
     )
+
+
+def is_threaded(incoming: Incoming) -> bool:
+    """True for a message of a thread: whether it opens a contact, and which one, is decided at append (commit/threads.py)."""
+    return not incoming.stream and incoming.kind.topic == "contact-received"
 
 
 @contextmanager
@@ -109,11 +174,14 @@ def _refuse_reserved(kind: EventType, envelope: EventEnvelope, payload: Any, pat
             )
         if envelope.actor_kind in (CLOCK, PLAYBOOK):
             raise _made_by_ledger(path, "actor_kind")
+        for name in ("policy_id", "policy_version"):
+            if envelope.HasField(name):
+                raise _made_by_ledger(path, name)
         made = first_made(payload)
         if made:
             raise _made_by_ledger(path, made)
-        if kind.topic == "promise-made" and payload.promise_id.startswith(RESPONSE_PREFIX):
-            raise _malformed(f"{path}.promise_id", f"ids that begin with {RESPONSE_PREFIX} belong to response targets")
+        if kind.topic == "promise-made" and payload.promise_id.startswith(TARGET_PREFIXES):
+            raise _malformed(f"{path}.promise_id", f"ids that begin with {', '.join(TARGET_PREFIXES)} belong to derived targets")
     for name in _id_fields(payload.DESCRIPTOR):
         if PERSONAL_ID.match(getattr(payload, name)):
             raise _malformed(f"{path}.{name}", "it looks like a phone number, and ids must not be personal data")
@@ -156,7 +224,11 @@ def _made_plan(descriptor: Descriptor) -> tuple[tuple[str, ...], tuple[tuple[str
     inner = tuple(
         (field.name, field.is_repeated)
         for field in descriptor.fields
-        if field.message_type and not is_made(field) and any(_made_plan(field.message_type))
+        # What a correction corrects to is received as an event of its own kind is.
+        if field.message_type
+        and field.message_type.full_name != PAYLOAD
+        and not is_made(field)
+        and any(_made_plan(field.message_type))
     )
     return made, inner
 
@@ -187,6 +259,8 @@ def clear_made(message: Any) -> None:
     for name, repeated in inner:
         for item in getattr(message, name) if repeated else [getattr(message, name)] if message.HasField(name) else []:
             clear_made(item)
+    if message.DESCRIPTOR.full_name == CORRECTED:
+        clear_made(getattr(message.payload, message.payload.WhichOneof("kind")))
 
 
 # Values that are marked, so that equal ones can be found without being read

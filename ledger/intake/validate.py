@@ -35,9 +35,14 @@ _validator: Final = protovalidate.Validator()
 
 def check(message: Message, path: str = "") -> None:
     """Raise LedgerError when the message breaks a rule of the protos; `path` names it in the violations."""
-    violations = _validator.collect_violations(message)
-    if violations:
-        raise _refusal(violations[:VIOLATIONS_MAX], path)
+    found = _validator.collect_violations(message)
+    if found:
+        raise _refusal(found[:VIOLATIONS_MAX], path)
+
+
+def violations(message: Message) -> list[tuple[str, str]]:
+    """Return every breach of the protos' rules, as field and text, instead of raising."""
+    return [(_path(one.proto, ""), _text(one.proto)) for one in _validator.collect_violations(message)]
 
 
 def check_known(message: Message, path: str = "") -> None:
@@ -66,14 +71,20 @@ def _refusal(violations: list[Any], path: str) -> LedgerError:
     faults: list[tuple[str, str]] = []
     for violation in violations:
         proto = violation.proto
-        faults.append((_path(proto, path), str(proto.message) or str(proto.rule_id)))
+        faults.append((_path(proto, path), _text(proto)))
     reason = _reason(violations[0])
     listed = "; ".join(f"{field}: {text}" for field, text in faults)
     return LedgerError(reason, f"{listed}. Mend the fields named and send again.", violations=faults, field=faults[0][0])
 
 
+def _text(proto: Any) -> str:
+    return str(proto.message) or str(proto.rule_id)
+
+
 def _path(proto: Any, prefix: str) -> str:
-    steps = [element.field_name + (f"[{element.subscript.value}]" if element.subscript else "") for element in proto.field.elements]
+    # A rule of a whole message names no field.
+    elements = proto.field.elements if proto.field else ()
+    steps = [element.field_name + (f"[{element.subscript.value}]" if element.subscript else "") for element in elements]
     return ".".join([prefix, *steps] if prefix else steps)
 
 

@@ -1,11 +1,15 @@
-"""The service policy a ledger is born with: published as its second event."""
+"""The service policy a ledger is born with: published as its second event.
+
+`clients/connectors/policies/default.yaml` says the same for people; a test keeps the two equal. It stands here in code too, so that
+a server starts without reading YAML.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Final
 
-from ledger.api.v1.policy_pb2 import ResponseTarget, ServicePolicy
+from ledger.api.v1.policy_pb2 import TARGET_FIRST_RESPONSE, ServicePolicy, Target
 
 POLICY_ID: Final = "default"
 
@@ -26,9 +30,9 @@ def default_policy(recording_allowance: timedelta = RECORDING_ALLOWANCE) -> Serv
     """Return the policy that a new ledger starts with."""
     policy = ServicePolicy(bot_answers=False)
     for channel, within in RESPONSE_TARGETS.items():
-        target = ResponseTarget(channel=channel)
+        target = Target(kind=TARGET_FIRST_RESPONSE, channel=channel)
         target.within.FromTimedelta(within)
-        policy.response_targets.append(target)
+        policy.targets.append(target)
     policy.recording_allowance.FromTimedelta(recording_allowance)
     policy.reopen_window.FromTimedelta(REOPEN_WINDOW)
     return policy

@@ -65,13 +65,18 @@ class ContentReader:
         return self._vault.keys(subjects) if subjects else {}
 
     def _open(self, event: Event, keys: Mapping[bytes, SubjectKey]) -> tuple[Any, ContentState.ValueType]:
+        said_by = event.said_by
+        if said_by is not event:
+            # It stands corrected: what it says is sealed in the correction, which holds a payload.
+            correction, state = self._open(said_by, keys)
+            return getattr(correction.payload, BY_TOPIC[event.topic].field), state
         payload = type(event.payload)()
         payload.CopyFrom(event.payload)
         parts = event.header.parts
         if not parts:
             return payload, CONTENT_STATE_UNSPECIFIED
         stored = SealedParts.FromString(event.parts or b"").ciphertext
-        state: ContentState.ValueType = CONTENT_SHOWN
+        state = CONTENT_SHOWN
         for number, part in enumerate(parts):
             # Asked first: a key that is still cached somewhere must not show what was erased.
             if self._erased(part.subject):

@@ -7,22 +7,42 @@ from __future__ import annotations
 
 from typing import Final
 
+from ledger.rules import experience, override
+from ledger.rules.answer import AnswerRules
+from ledger.rules.complaint_rules import ComplaintRules
 from ledger.rules.contact_rules import ContactRules
+from ledger.rules.derived import STREAMS
+from ledger.rules.exception_rules import ExceptionRules
+from ledger.rules.improvement import ImprovementRules
+from ledger.rules.opportunity import OpportunityRules
 from ledger.rules.promise_rules import PromiseRules
 from ledger.rules.request_rules import RequestRules
+from ledger.rules.statement import StatementRules
 from ledger.rules.verdict import Rules
 
-FAMILIES: Final[dict[str, Rules]] = {"contact": ContactRules(), "request": RequestRules(), "promise": PromiseRules()}
+FAMILIES: Final[dict[str, Rules]] = {
+    "contact": ContactRules(),
+    "request": RequestRules(),
+    "promise": PromiseRules(),
+    "complaint": ComplaintRules(),
+    "exception": ExceptionRules(),
+    "override": override.RULES,
+    "experience": experience.RULES,
+    "answer": AnswerRules(),
+    "statement": StatementRules(),
+    "opportunity": OpportunityRules(),
+    "improvement": ImprovementRules(),
+}
 """The rules of each family, by the prefix of its streams."""
 
-_RESPONSE: Final = "promise-response-"
+_DERIVED: Final = ("promise-response-", *STREAMS)
 
 
 def family_of(stream: str) -> Rules | None:
     """Return the rules that fold a stream; None when it has no life cycle.
 
-    A stream `promise-response-<contact_id>` has none of its own: a response target is part of its contact.
+    A stream such as `promise-response-<contact_id>` has none of its own: a derived target is part of what it is about.
     """
-    if stream.startswith(_RESPONSE):
+    if stream.startswith(_DERIVED):
         return None
     return FAMILIES.get(stream.partition("-")[0])

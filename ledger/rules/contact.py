@@ -1,14 +1,14 @@
-"""The life cycle of a contact, and of the response target it implies.
+"""The life cycle of a contact, and of the response targets it implies.
 
-Pure. received → queued* → answered | abandoned; answered → ended → wrapped up; ended without an answer is legal; nothing answers an
-abandoned contact. A contact we make is ended and wrapped up likewise. The target is fed by events of other streams too:
-contact-made(in_reply_to) answers it, promise-broken(contact_id) says that its due passed (domain rules 8.6, 9.2).
+Pure. received → queued* → answered | abandoned; answered → messages, transfers → ended → wrapped up; ended without an answer is
+legal; nothing answers an abandoned contact. A contact we make is ended and wrapped up likewise. The targets are fed by events of
+other streams too: contact-made(in_reply_to) answers, promise-broken(contact_id) says that a due passed (domain rules 8.6, 9.2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from ledger.api.v1.contact_pb2 import ANSWERED_BY_AUTOMATIC, ANSWERED_BY_BOT, REACHED_YES
 from ledger.api.v1.history_service_pb2 import (
@@ -20,7 +20,10 @@ from ledger.api.v1.history_service_pb2 import (
 )
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_OPEN
 from ledger.event import Event
+from ledger.rules import contact_course as course
 from ledger.rules import target
+from ledger.rules.contact_state import FIRST, NO_TARGETS
+from ledger.rules.contact_state import ContactState as ContactState
 from ledger.rules.instant import micros_or_none
 from ledger.rules.target import TargetState
 
@@ -28,66 +31,30 @@ NO_ANSWER_NEEDED: Final = frozenset({"no_answer_needed", "spam"})
 """Dispositions that void a response target (domain rule 9.2)."""
 
 
-class ContactState(NamedTuple):
-    """A contact. Times are microseconds UTC, unset strings empty."""
-
-    contact_id: str
-    state: int
-    """A ContactState of the API."""
-    outbound: bool
-    channel: str
-    department: str
-    """The first one it was with."""
-    reason: str
-    """As understood last."""
-    queue: str
-    opened_time: int
-    subject: bytes
-    identified: bool
-    position: int
-    """Position of the opener, which holds the summary."""
-    in_reply_to: str = ""
-    reached: int = 0
-    bot_answers: bool = False
-    """A bot's answer counts, by the policy in force when it was received."""
-    answered_time: int | None = None
-    """First answer that counts: by a person, by a bot where the policy says so, or by a contact made in reply."""
-    answered_by_bot: bool = False
-    """So far only a bot answered: the customer may still queue, be answered by a person, or give up."""
-    ended_time: int | None = None
-    """When it ended or was given up."""
-    disposition: str = ""
-    completeness: int = 0
-    wrapped_up: bool = False
-    target: TargetState | None = None
-    """None: untargeted or unmeasured."""
-
-    @property
-    def response_due_time(self) -> int | None:
-        """When it had to be answered; None when it has no target."""
-        return self.target.due_time if self.target else None
-
-
 def _received(state: ContactState | None, event: Event) -> ContactState | None:
     if state is not None:
         return None
     payload, header = event.payload, event.header
     contact_id, channel, department = payload.contact_id, header.channel, header.department
-    implied = None
+    targets = NO_TARGETS
     due = micros_or_none(payload, "response_due_time")
     if due is not None:
-        implied = TargetState(
-            contact_id=contact_id,
-            state=PROMISE_STATE_OPEN,
-            due_time=due,
-            due_set_by_event_id=event.event_id,
-            due_record_time=event.record,
-            due_import_run=header.import_run,
-            made_time=event.occur,
-            channel=channel,
-            department=department,
-            subject=event.subject,
-        )
+        setter = event.due_setter
+        targets = {
+            FIRST: TargetState(
+                contact_id=contact_id,
+                state=PROMISE_STATE_OPEN,
+                due_time=due,
+                due_set_by_event_id=setter.event_id,
+                due_record_time=setter.record,
+                due_import_run=setter.header.import_run,
+                made_time=event.occur,
+                channel=channel,
+                department=department,
+                subject=event.subject,
+                party=event.subject,
+            )
+        }
     return ContactState(
         contact_id=contact_id,
         state=CONTACT_STATE_RECEIVED,
@@ -101,7 +68,14 @@ def _received(state: ContactState | None, event: Event) -> ContactState | None:
         identified=payload.HasField("customer"),
         position=event.position,
         bot_answers=payload.bot_answers,
-        target=implied,
+        targets=targets,
+        reply_to=payload.reply_to,
+        party=event.subject,
+        thread_id=payload.thread_id,
+        skill_needed=payload.skill_needed or payload.skill_of_reason,
+        current_department=department,
+        channels=channel,
+        unanswered_since=event.occur,
     )
 
 
@@ -125,20 +99,22 @@ def _made(state: ContactState | None, event: Event) -> ContactState | None:
         position=event.position,
         in_reply_to=payload.in_reply_to,
         reached=payload.reached,
+        party=event.subject,
+        current_department=header.department,
+        channels=header.channel,
+        last_answer_time=event.occur,
     )
 
 
 def _answered_by_call_back(state: ContactState, event: Event) -> ContactState:
     """Take in what another contact, made in reply, does for this one. It is never refused here: it has a stream of its own."""
-    if event.payload.reached != REACHED_YES or state.outbound or state.state == CONTACT_STATE_ABANDONED:
+    if event.payload.reached != REACHED_YES or state.state == CONTACT_STATE_ABANDONED:
         return state
-    if state.answered_time is not None and not state.answered_by_bot:
+    if state.unanswered_since is None and (state.outbound or (state.answered_time is not None and not state.answered_by_bot)):
         return state
-    return state._replace(
-        state=CONTACT_STATE_ANSWERED if state.state == CONTACT_STATE_RECEIVED else state.state,
-        answered_time=event.occur if state.answered_time is None else state.answered_time,
-        answered_by_bot=False,
-        target=target.answered(state.target, event),
+    received = state.state == CONTACT_STATE_RECEIVED
+    return course.answer(
+        state, event, state.course, state=CONTACT_STATE_ANSWERED if received else state.state, answered_by_bot=False
     )
 
 
@@ -147,76 +123,92 @@ def waits(state: ContactState) -> bool:
     return state.state == CONTACT_STATE_RECEIVED or (state.state == CONTACT_STATE_ANSWERED and state.answered_by_bot)
 
 
-def _queued(state: ContactState | None, event: Event) -> ContactState | None:
-    if state is None or not waits(state):
+def _queued(state: ContactState, event: Event) -> ContactState | None:
+    if not waits(state) and not (state.course.passed_on and state.state == CONTACT_STATE_ANSWERED):
         return None
-    return state._replace(queue=event.payload.queue)
+    queued = event.occur if state.queued_time is None else state.queued_time
+    return state._replace(queue=event.payload.queue, queued_time=queued)
 
 
-def _answered(state: ContactState | None, event: Event) -> ContactState | None:
-    if state is None or state.state not in (CONTACT_STATE_RECEIVED, CONTACT_STATE_ANSWERED):
+def _answered(state: ContactState, event: Event) -> ContactState | None:
+    if state.state not in (CONTACT_STATE_RECEIVED, CONTACT_STATE_ANSWERED):
         return None
     answered_by = event.payload.answered_by
     if answered_by == ANSWERED_BY_AUTOMATIC:
         return state
     by_bot = answered_by == ANSWERED_BY_BOT
-    if by_bot and not state.bot_answers:
-        return state if waits(state) else None
-    if not waits(state):
+    if not waits(state) and (by_bot or not state.course.passed_on):
         return None
-    return state._replace(
+    heard = course.spoke(state.course, answered_by)
+    if by_bot and not state.bot_answers:
+        return state if heard is state.course else state._replace(course=heard)
+    department = event.header.department
+    return course.answer(
+        state,
+        event,
+        heard,
         state=CONTACT_STATE_ANSWERED,
-        answered_time=event.occur if state.answered_time is None else state.answered_time,
         answered_by_bot=by_bot,
-        department=state.department or event.header.department,
-        target=target.answered(state.target, event),
+        department=state.department or department,
+        current_department=state.current_department or department,
     )
 
 
-def _abandoned(state: ContactState | None, event: Event) -> ContactState | None:
-    if state is None or not waits(state):
+def _abandoned(state: ContactState, event: Event) -> ContactState | None:
+    if not waits(state):
         return None
-    return state._replace(state=CONTACT_STATE_ABANDONED, ended_time=event.occur, target=target.no_longer_owed(state.target, event))
+    return course.nobody_waits(state, event)._replace(state=CONTACT_STATE_ABANDONED, ended_time=event.occur)
 
 
-def _ended(state: ContactState | None, event: Event) -> ContactState | None:
-    if state is None or state.state in (CONTACT_STATE_ABANDONED, CONTACT_STATE_ENDED):
+def _ended(state: ContactState, event: Event) -> ContactState | None:
+    if state.state in (CONTACT_STATE_ABANDONED, CONTACT_STATE_ENDED):
         return None
     payload = event.payload
     disposition = payload.disposition
-    void = disposition in NO_ANSWER_NEEDED
-    return state._replace(
+    ended = course.nobody_waits(state, event) if disposition in NO_ANSWER_NEEDED else state
+    return ended._replace(
+        course=course.with_leg(ended.course, payload),
         state=CONTACT_STATE_ENDED,
         ended_time=event.occur,
         disposition=disposition,
         completeness=payload.completeness,
+        incomplete_cause=payload.incomplete_cause,
         reason=payload.reason or state.reason,
-        target=target.no_longer_owed(state.target, event) if void else state.target,
+        request_ids=tuple(payload.request_ids),
     )
 
 
-def _wrapped_up(state: ContactState | None, event: Event) -> ContactState | None:
-    if state is None or state.state != CONTACT_STATE_ENDED or state.wrapped_up:
+def _wrapped_up(state: ContactState, event: Event) -> ContactState | None:
+    if state.state != CONTACT_STATE_ENDED or state.wrapped_up:
         return None
-    return state._replace(wrapped_up=True)
+    wrap_up = course.longer(state.course.wrap_up, event.payload, "wrap_up")
+    return state._replace(wrapped_up=True, course=state.course._replace(wrap_up=wrap_up))
 
 
-def _same(state: ContactState | None, event: Event) -> ContactState | None:
+def _same(state: ContactState, event: Event) -> ContactState | None:
     return state
 
 
-def _target_broken(state: ContactState | None, event: Event) -> ContactState | None:
-    if state is None:
-        return None
-    broken = target.broken(state.target, event)
-    return None if broken is None else state._replace(target=broken)
+def _target_broken(state: ContactState, event: Event) -> ContactState | None:
+    key = target.message_of(event.payload.promise_id)
+    broken = target.broken(state.targets.get(key), event) if key is not None else None
+    return None if key is None or broken is None else state._replace(targets={**state.targets, key: broken})
 
 
-_MOVES: Final[dict[str, Callable[[ContactState | None, Event], ContactState | None]]] = {
+_OPENERS: Final[dict[str, Callable[[ContactState | None, Event], ContactState | None]]] = {
     "contact-received": _received,
     "contact-made": _made,
+}
+
+_MOVES: Final[dict[str, Callable[[ContactState, Event], ContactState | None]]] = {
     "contact-queued": _queued,
     "contact-answered": _answered,
+    "message-received": course.message_received,
+    "message-sent": course.message_sent,
+    "contact-transferred": course.transferred,
+    "colleague-consulted": course.consulted,
+    "authentication-checked": course.authentication_checked,
+    "contact-attributed": course.attributed,
     "contact-abandoned": _abandoned,
     "contact-ended": _ended,
     "contact-wrapped-up": _wrapped_up,
@@ -228,6 +220,11 @@ _MOVES: Final[dict[str, Callable[[ContactState | None, Event], ContactState | No
 
 def step(state: ContactState | None, event: Event) -> tuple[ContactState | None, bool]:
     """Return the contact after the event, and whether it applied."""
-    move = _MOVES.get(event.topic)
-    new = move(state, event) if move is not None else None
+    new: ContactState | None = None
+    opens = _OPENERS.get(event.topic)
+    if opens is not None:
+        new = opens(state, event)
+    elif state is not None:
+        move = _MOVES.get(event.topic)
+        new = move(state, event) if move is not None else None
     return (state, False) if new is None else (new, True)

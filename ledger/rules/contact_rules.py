@@ -16,7 +16,8 @@ from ledger.api.v1.history_service_pb2 import (
 )
 from ledger.event import Event
 from ledger.rules import contact
-from ledger.rules.contact import ContactState
+from ledger.rules.contact_course import GOES_ON, talks
+from ledger.rules.contact_state import ContactState
 from ledger.rules.verdict import Refusal, not_allowed, not_opened
 
 STATE_WORDS: Final[dict[int, str]] = {
@@ -28,15 +29,23 @@ STATE_WORDS: Final[dict[int, str]] = {
 }
 
 
+_ALWAYS: Final = ("contact-attributed", "note-added")
+_COURSE: Final = ("message-received", "message-sent", "authentication-checked", *_ALWAYS)
+_LEGS: Final = ("contact-transferred", "colleague-consulted")
+
+
 def allowed_moves(state: ContactState) -> tuple[str, ...]:
     """Return the moves that apply now, as topics."""
-    if contact.waits(state):
-        return ("contact-queued", "contact-answered", "contact-abandoned", "contact-ended", "note-added")
-    if state.state in (CONTACT_STATE_ANSWERED, CONTACT_STATE_MADE):
-        return ("contact-ended", "note-added")
     if state.state == CONTACT_STATE_ENDED and not state.wrapped_up:
-        return ("contact-wrapped-up", "note-added")
-    return ("note-added",)
+        return ("contact-wrapped-up", *_ALWAYS)
+    if state.state not in GOES_ON:
+        return _ALWAYS
+    moves: tuple[str, ...] = ()
+    if contact.waits(state):
+        moves = ("contact-queued", "contact-answered", "contact-abandoned")
+    elif state.course.passed_on and state.state == CONTACT_STATE_ANSWERED:
+        moves = ("contact-queued", "contact-answered")
+    return (*moves, "contact-ended", *(_LEGS if talks(state) else ()), *_COURSE)
 
 
 class ContactRules:
@@ -79,4 +88,6 @@ def _cure(state: ContactState, event: Event) -> str:
         return "What follows is another contact: contact-received, or contact-made with in_reply_to."
     if event.topic == "contact-wrapped-up":
         return "Record contact-ended first."
+    if event.topic in _LEGS:
+        return "Record contact-answered first: nobody of ours is in it yet."
     return "Record what happened as one of those, or as a note."

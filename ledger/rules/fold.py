@@ -3,8 +3,9 @@
 Pure. State at (known P, before T) = fold of the events with position ≤ P and `order` < T, the opener first whatever its time
 (domain rules 8.1, 8.2). `state_at` is that definition; views have to agree with it.
 
-Two kinds of event act on what is known, not on what happened when, as corrections do (domain rule 8.12): from their position on, an
-event-confirmed lets a held-back event in at its own place, and a promise-disputed takes the keep that it names out, at any T.
+Some kinds of event act on what is known, not on what happened when (domain rule 8.12): from their position on, an event-confirmed
+lets a held-back event in at its own place, a promise-disputed takes the keep that it names out, a contact-attributed says whose the
+contact is, and corrections and retractions change how the event that they name stands (correction.py), at any T.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from ledger.catalogue import BY_TOPIC
+from ledger.catalogue import BY_TOPIC, RESTATING
 from ledger.event import NOT_YET, Event
+from ledger.rules.correction import NAMES_ANOTHER, effective
 from ledger.rules.instant import uuid_bytes
 from ledger.rules.touch import touches
 from ledger.rules.verdict import Refusal, Rules, Verdict, not_allowed
 
-REACHES_BACK: Final = frozenset({"event-confirmed", "promise-disputed"})
+FROM_THE_BEGINNING: Final = frozenset({"contact-attributed"})
+"""Topics of events that stand right after the opener, in order of record: whose a contact is, it is at any T (domain rule 9.6)."""
+
+REACHES_BACK: Final = frozenset({"event-confirmed", "promise-disputed"}) | FROM_THE_BEGINNING | RESTATING
 """Topics of events that change what stands before them: after one, the entity is folded anew from its first event."""
+
+_BEFORE_ALL: Final = -(2**63)
 
 _OPENERS: Final = frozenset(topic for topic, kind in BY_TOPIC.items() if kind.opener)
 
@@ -34,23 +41,29 @@ class Folded(NamedTuple):
 
 
 def place(event: Event) -> tuple[int, bool, int]:
-    """Return the sort key of an event that is no opener: by time, on a tie the clock's last, then by position."""
-    return (event.order, event.clock, event.position)
+    """Return the sort key of an event that is no opener: by time, on a tie the clock's last, then by position.
+
+    What holds from the beginning comes first.
+    """
+    return (_BEFORE_ALL if event.topic in FROM_THE_BEGINNING else event.order, event.clock, event.position)
 
 
 def in_order(events: Iterable[Event], stream: str | None = None) -> list[Event]:
     """Return the events that count, in fold order.
 
     The opener comes first whatever its time. Left out are events held back, unless an event-confirmed among the events names them,
-    and keeps before a dispute that names them. `stream` is the entity's; without it, it is found from the events, which needs at
-    least one that is its own.
+    keeps before a dispute that names them, and what was retracted; what was corrected is as it stands since. `stream` is the
+    entity's; without it, it is found from the events, which needs at least one that is its own.
     """
     listed = events if isinstance(events, list) else list(events)
     return _ordered(listed, stream or _stream_of(listed))[0]
 
 
-def _ordered(listed: list[Event], own: str) -> tuple[list[Event], frozenset[bytes]]:
-    """Return the events that count, in order, and the ids of the keeps that disputes took out."""
+def _ordered(listed: list[Event], own: str, restated: bool = False) -> tuple[list[Event], frozenset[bytes]]:
+    """Return the events that count, in order, and the ids of the keeps that disputes took out.
+
+    `restated`: corrections and retractions among them are taken in already.
+    """
     opener: Event | None = None
     reaching: list[Event] = []
     held = False
@@ -64,6 +77,8 @@ def _ordered(listed: list[Event], own: str) -> tuple[list[Event], frozenset[byte
             opener = event
             continue
         if topic in REACHES_BACK:
+            if topic in RESTATING and not restated:
+                return _ordered(effective(listed, own), own, True)
             reaching.append(event)
         if event.header.held_back:
             held = True
@@ -95,7 +110,7 @@ def _stream_of(events: Sequence[Event]) -> str:
     if len(streams) <= 1:
         return next(iter(streams), "")
     for stream in streams:
-        if all(event.stream == stream or event.topic == "event-confirmed" or stream in touches(event) for event in events):
+        if all(event.stream == stream or event.topic in NAMES_ANOTHER or stream in touches(event) for event in events):
             return stream
     raise ValueError(f"These events are not those of one entity: {', '.join(streams)}.")
 
@@ -118,7 +133,11 @@ def steps(rules: Rules, events: Iterable[Event], stream: str | None = None) -> I
             applied = state is not None
         else:
             state, applied = step(state, event)
-        yield event, event.order if opened is None or event.order > opened else opened, state, applied
+        if not applied and event.topic in RESTATING:
+            # What it does, it has done to the events before.
+            applied = True
+        later = opened is None or (event.order > opened and event.topic not in FROM_THE_BEGINNING)
+        yield event, event.order if later or opened is None else opened, state, applied
 
 
 def fold(rules: Rules, events: Iterable[Event], stream: str | None = None) -> Folded:

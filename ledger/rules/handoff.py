@@ -1,7 +1,8 @@
 """The life cycle of a handoff inside its request.
 
 offered → accepted | rejected | returned | withdrawn; returned → supplied | withdrawn; supplied = offered again;
-accepted → completed | returned | withdrawn. Expired and overdue are marks: every move stays open.
+accepted → completed | returned | withdrawn; rejected, and completed as impossible, → withdrawn (domain rule 9.3).
+Expired and overdue are marks: every move stays open.
 
 Pure. Knows the handoff alone; who owns the request, and what else is pending there, is request.py's.
 """
@@ -9,8 +10,9 @@ Pure. Knows the handoff alone; who owns the request, and what else is pending th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from ledger.api.v1.handoff_pb2 import HANDOFF_IMPOSSIBLE
 from ledger.api.v1.handoff_service_pb2 import (
     HANDOFF_STATE_ACCEPTED,
     HANDOFF_STATE_COMPLETED,
@@ -46,7 +48,7 @@ ALLOWED: Final[dict[int, tuple[str, ...]]] = {
     HANDOFF_STATE_OFFERED: ("handoff-accepted", "handoff-rejected", "handoff-returned", "handoff-withdrawn", "handoff-rated"),
     HANDOFF_STATE_RETURNED: ("handoff-supplied", "handoff-withdrawn", "handoff-rated"),
     HANDOFF_STATE_ACCEPTED: ("handoff-completed", "handoff-returned", "handoff-withdrawn", "handoff-rated"),
-    HANDOFF_STATE_REJECTED: ("handoff-rated",),
+    HANDOFF_STATE_REJECTED: ("handoff-withdrawn", "handoff-rated"),
     HANDOFF_STATE_WITHDRAWN: ("handoff-rated",),
     HANDOFF_STATE_COMPLETED: ("handoff-rated",),
 }
@@ -91,7 +93,7 @@ class HandoffState(NamedTuple):
     marked_overdue: bool = False
     returned_count: int = 0
     missing_keys: tuple[str, ...] = ()
-    """Missing or wrong by the last return; empty once supplied."""
+    """Missing at the offer by the policy, or missing or wrong by the last return; empty once supplied."""
     ever_accepted: bool = False
     accepted_time: int | None = None
     """When it was first accepted."""
@@ -99,6 +101,12 @@ class HandoffState(NamedTuple):
     """When it was rejected, withdrawn or completed."""
     outcome: int = 0
     """A HandoffOutcome, once completed."""
+    missing_required: tuple[str, ...] = ()
+    """Keys that the policy requires for the type, and that neither the offer nor a supply has passed."""
+    accepted_without: tuple[str, ...] = ()
+    """Those that were missing when it was first accepted: facts lost on the way."""
+    authentication_event_id: bytes = b""
+    """The check of who the customer is that travels with it; empty for none."""
     rated: bool = False
     rated_complete: bool = False
     rated_usable: bool = False
@@ -133,17 +141,26 @@ def offered(event: Event) -> HandoffState:
         next_step=payload.next_step,
         offered_time=event.occur,
         since_time=event.occur,
-        accept_by=micros_or_none(payload, "accept_by"),
-        complete_by=micros_or_none(payload, "complete_by"),
+        accept_by=_said_or_default(payload, "accept_by"),
+        complete_by=_said_or_default(payload, "complete_by"),
+        missing_keys=tuple(payload.missing_required_keys),
         promise_ids=tuple(payload.promise_ids),
         fact_keys=_each_once(fact.key for fact in facts) if facts else (),
         subject=event.subject,
         position=event.position,
         fact_positions=(event.position,) if facts else (),
-        terms_set_by_event_id=event.event_id,
-        terms_record_time=event.record,
-        terms_import_run=event.header.import_run,
+        terms_set_by_event_id=event.due_setter.event_id,
+        terms_record_time=event.due_setter.record,
+        terms_import_run=event.due_setter.header.import_run,
+        missing_required=tuple(payload.missing_required_keys),
+        authentication_event_id=uuid_bytes(payload.authentication_event_id),
     )
+
+
+def _said_or_default(payload: Any, term: str) -> int | None:
+    """Return a term as the offer says it, else as the policy of its type had it when it was offered."""
+    said = micros_or_none(payload, term)
+    return micros_or_none(payload, f"default_{term}") if said is None else said
 
 
 def _accepted(state: HandoffState, event: Event) -> HandoffState | None:
@@ -157,6 +174,7 @@ def _accepted(state: HandoffState, event: Event) -> HandoffState | None:
         expired=state.expired and not (state.accept_by is not None and earliest(event) <= state.accept_by),
         ever_accepted=True,
         accepted_time=event.occur if state.accepted_time is None else state.accepted_time,
+        accepted_without=state.accepted_without if state.ever_accepted else state.missing_required,
     )
 
 
@@ -182,17 +200,29 @@ def _supplied(state: HandoffState, event: Event) -> HandoffState | None:
     if state.state != HANDOFF_STATE_RETURNED:
         return None
     facts = event.payload.facts
+    keys = [fact.key for fact in facts]
     return state._replace(
         state=HANDOFF_STATE_OFFERED,
         since_time=event.occur,
         missing_keys=(),
-        fact_keys=_each_once((*state.fact_keys, *(fact.key for fact in facts))),
+        missing_required=tuple(key for key in state.missing_required if key not in keys),
+        fact_keys=_each_once((*state.fact_keys, *keys)),
         fact_positions=(*state.fact_positions, event.position) if facts else state.fact_positions,
     )
 
 
+def has_failed(state: HandoffState) -> bool:
+    """True when the receiver did not take it, or could not do it."""
+    return state.state == HANDOFF_STATE_REJECTED or (state.state == HANDOFF_STATE_COMPLETED and state.outcome == HANDOFF_IMPOSSIBLE)
+
+
+def is_done(state: HandoffState) -> bool:
+    """True when nothing is to be done about it any more: completed, and not as impossible, or withdrawn."""
+    return state.state == HANDOFF_STATE_WITHDRAWN or (state.state == HANDOFF_STATE_COMPLETED and not has_failed(state))
+
+
 def _withdrawn(state: HandoffState, event: Event) -> HandoffState | None:
-    if state.state not in UNFINISHED:
+    if state.state not in UNFINISHED and not has_failed(state):
         return None
     return state._replace(state=HANDOFF_STATE_WITHDRAWN, since_time=event.occur, ended_time=event.occur)
 

@@ -95,6 +95,8 @@ class PromiseState(NamedTuple):
     moved_by_us_count: int = 0
     """How often the date moved otherwise."""
     replaced_by_promise_id: str = ""
+    early_keeps: bool = False
+    """A call-back before its window keeps it too, by the policy when it was made."""
 
     @property
     def partly_kept(self) -> bool:
@@ -141,21 +143,28 @@ def _made(state: PromiseState | None, event: Event) -> PromiseState | None:
         position=event.position,
         replaces_promise_id=payload.replaces_promise_id,
         told=bool(contact_id),
+        early_keeps=payload.early_keeps,
     )
     due = payload.due
-    return new._replace(**_dating(due, event, first=True)) if due.HasField("due_time") else new
+    if due.HasField("due_time"):
+        return new._replace(**_dating(due, event, first=True))
+    if payload.HasField("default_due_time"):
+        # Nobody said this date: it is no first date, and a date said later is one.
+        return new._replace(**_dating(due, event, first=False) | {"due_time": micros(payload.default_due_time)})
+    return new
 
 
 def _dating(due: Any, event: Event, *, first: bool) -> dict[str, Any]:
     """Return what an event that sets a due changes. `first`: no due was said before."""
     due_time = micros(due.due_time)
+    setter = event.due_setter
     changed = {
         "due_time": due_time,
         "not_before": micros_or_none(due, "not_before"),
         "due_ambiguous": due.ambiguous,
-        "due_set_by_event_id": event.event_id,
-        "due_record_time": event.record,
-        "due_import_run": event.header.import_run,
+        "due_set_by_event_id": setter.event_id,
+        "due_record_time": setter.record,
+        "due_import_run": setter.header.import_run,
     }
     if first:
         changed["first_due_time"] = due_time
@@ -201,7 +210,7 @@ def _kept(state: PromiseState, event: Event) -> PromiseState | None:
 
 def keeps_too_early(state: PromiseState, event: Event) -> bool:
     """True when a call-back is kept before its window opens (domain rule 9.5)."""
-    return state.kind == CALL_BACK and state.not_before is not None and event.order < state.not_before
+    return state.kind == CALL_BACK and not state.early_keeps and state.not_before is not None and event.order < state.not_before
 
 
 def _judged(state: PromiseState, keep: Keep) -> PromiseState:

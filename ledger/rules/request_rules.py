@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ledger.api.v1.core_pb2 import MOVES
-from ledger.api.v1.errors_pb2 import HANDOFFS_PENDING, MOVE_NOT_ALLOWED, OWNERSHIP_ALREADY_MOVING
+from ledger.api.v1.errors_pb2 import HANDOFFS_PENDING, MOVE_NOT_ALLOWED, OWNERSHIP_ALREADY_MOVING, STRANDS_OPEN
 from ledger.api.v1.request_service_pb2 import (
     REQUEST_STATE_CLOSED,
     REQUEST_STATE_CONFIRMED,
@@ -56,6 +56,35 @@ def allowed_moves(state: RequestState) -> tuple[str, ...]:
     )
 
 
+STRANDS_RULE: Final = "strands_open"
+"""The rule that a rule-overridden names to have a request resolved all the same."""
+
+
+def strands_refusal(state: RequestState, event: Event, override: Event | None) -> Refusal | None:
+    """Return why a request is not resolved over open strands (domain rule 9.3); None when it may be. Asked at append only.
+
+    `override`: the event that it names as its override, if there is one.
+    """
+    ids = state.open_strand_ids
+    if not ids or event.exempt or overrides_strands(state, override):
+        return None
+    listed = ", ".join(ids)
+    return Refusal(
+        STRANDS_OPEN,
+        f"Request {state.request_id} has open parallel strands: {event.topic} does not apply. Open: {listed}. Complete "
+        f"or withdraw them first, or record rule-overridden of the rule {STRANDS_RULE} and name it in override_event_id.",
+        {"request_id": state.request_id, "state": STATE_WORDS[state.state], "topic": event.topic, "handoff_ids": listed},
+    )
+
+
+def overrides_strands(state: RequestState, override: Event | None) -> bool:
+    """True when an event says that this request is resolved although strands are open."""
+    if override is None or override.topic != "rule-overridden":
+        return False
+    payload = override.payload
+    return bool(payload.rule == STRANDS_RULE and payload.request_id == state.request_id)
+
+
 class RequestRules:
     """The life cycle of requests and of the handoffs in them. See `Rules`."""
 
@@ -88,6 +117,8 @@ class RequestRules:
         cure = _CURES[state.state]
         if topic == "request-opened":
             cure = "Use another request id for another request."
+        elif topic == "promise-broken":
+            cure = "The clock's event has nothing to break: the target was met, is void or paused, or has another due."
         elif topic == "request-assigned" and state.state in request.FROM[topic]:
             cure = f"Its owner is {state.owner_department}: leave the department out, or hand the request over (handoff-offered)."
         return not_allowed("request", state.request_id, STATE_WORDS[state.state], topic, allowed_moves(state), cure)

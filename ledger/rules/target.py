@@ -1,6 +1,6 @@
-"""The response target that an inbound contact implies: answered by its due, late, broken, or void.
+"""The response targets of a contact: one for its first answer, one for each later message. Kept, kept late, broken, or void.
 
-Pure. First response never pauses; its due was resolved at intake (domain rules 8.6, 8.9, 9.2).
+Pure. Neither pauses; their dues were resolved at intake (domain rules 8.6, 8.9, 9.2).
 """
 
 from __future__ import annotations
@@ -18,13 +18,23 @@ from ledger.api.v1.promise_service_pb2 import (
     PROMISE_STATE_VOID,
 )
 from ledger.event import Event
+from ledger.event_id import to_text
+from ledger.rules.derived import NEXT_RESPONSE_PREFIX
 from ledger.rules.instant import earliest, uuid_bytes
+
+FIRST_RESPONSE: Final = "first_response"
+NEXT_RESPONSE: Final = "next_response"
+"""Kinds of response targets, as promises are listed by kind."""
 
 _OWED: Final = frozenset({PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN})
 
 
 class TargetState(NamedTuple):
-    """A response target: answered by its due or not. Its public id is `response-<contact_id>`."""
+    """A response target: answered by its due or not.
+
+    The public id of the first response is `response-<contact_id>`, that of a message `next-response-<event id of the message>`: one
+    made of contact and number could be that of another contact's first response, and numbers shift when a message is late.
+    """
 
     contact_id: str
     state: int
@@ -32,12 +42,12 @@ class TargetState(NamedTuple):
     due_time: int
     """Inclusive."""
     due_set_by_event_id: bytes
-    """The contact-received event."""
+    """The contact-received or message-received event, or the correction that set the due."""
     due_record_time: int
     """When that event was recorded: the clock waits for it (domain rule 8.5)."""
     due_import_run: str
     made_time: int
-    """When the contact was received."""
+    """When the contact or the message was received."""
     channel: str
     department: str
     subject: bytes
@@ -48,11 +58,34 @@ class TargetState(NamedTuple):
     kept_evidence: int = KEPT_EVIDENCE_UNSPECIFIED
     owed: bool = True
     """False once nobody waits for the answer any more: given up, or no answer needed."""
+    kind: str = FIRST_RESPONSE
+    message_event_id: bytes = b""
+    """The message-received event; empty for the first response. Tells the targets of a contact apart."""
+    message_position: int = 0
+    """Position of that event; 0 for the first response."""
+    party: bytes = b""
+    """Whose contact it is: that of its contact (`ContactState.party`)."""
 
     @property
     def promise_id(self) -> str:
         """Id under which it is asked for."""
+        if self.message_event_id:
+            return f"{NEXT_RESPONSE_PREFIX}{to_text(self.message_event_id)}"
         return f"response-{self.contact_id}"
+
+
+def message_of(promise_id: str) -> bytes | None:
+    """Return the id of the message-received event whose target a promise id names.
+
+    Empty for any other promise id, None for one that looks like it and names no event.
+    """
+    if not promise_id.startswith(NEXT_RESPONSE_PREFIX):
+        return b""
+    try:
+        event_id = uuid_bytes(promise_id.removeprefix(NEXT_RESPONSE_PREFIX))
+    except ValueError:
+        return None
+    return event_id if len(event_id) == 16 else None
 
 
 def answered(target: TargetState | None, event: Event) -> TargetState | None:

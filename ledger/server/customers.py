@@ -6,14 +6,10 @@ the same question as of the same position has the same answer for ever.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from ledger.api.v1.customer_pb2 import CustomerReference
-from ledger.api.v1.handoff_service_pb2 import HandoffFilter
-from ledger.api.v1.history_service_pb2 import ContactFilter, SearchHistoryRequest
-from ledger.api.v1.promise_service_pb2 import PromiseFilter
-from ledger.api.v1.request_service_pb2 import RequestFilter
 from ledger.intake.identifier import normalise
 from ledger.privacy.vault import Vault
 from projections import identities
@@ -45,8 +41,6 @@ class Customers:
         subject = self.subject(read, reference)
         return NOBODY if subject is None else identities.members(read, subject)
 
-    def asked(
-        self, read: Read, question: HandoffFilter | PromiseFilter | RequestFilter | ContactFilter | SearchHistoryRequest
-    ) -> list[bytes] | None:
-        """Return the subjects of the customer that a question is about; None when it is about anybody."""
+    def asked(self, read: Read, question: Any) -> list[bytes] | None:
+        """Return the subjects of the customer that a filter (with a `customer`) names; None when it is about anybody."""
         return self.subjects(read, question.customer) if question.HasField("customer") else None

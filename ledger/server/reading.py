@@ -18,6 +18,7 @@ from ledger.internal.v1.stored_pb2 import PageCursor
 from ledger.privacy.content import ContentReader
 from ledger.server.call import Context
 from ledger.server.following import check_within, follow, start_of
+from ledger.server.head import Head
 from ledger.server.limits import RETRY_SECONDS, VIEWS_WAIT_SECONDS_MAX
 from ledger.server.snapshots import Snapshots
 from ledger.server.times import micros, micros_up, timestamp
@@ -83,7 +84,7 @@ class Reading:
         snapshots: Snapshots,
         views: Waiting,
         search: Waiting,
-        head: Waiting,
+        head: Head,
         now: Callable[[], int],
         threads: Executor,
         view_version: int,
@@ -97,7 +98,8 @@ class Reading:
         self._search = search
         self._changes = Waiting(views.look, look_seconds=1.0)
         views.on_move.append(self._changes.stands_at)
-        self._head = head
+        self._head = head.waiting
+        self._latest = head.latest
         self._now = now
         self._threads = threads
         self._view_version = view_version
@@ -146,19 +148,41 @@ class Reading:
             else:
                 yield response(position=step.position, checkpoint=True)  # type: ignore[call-arg]
 
+    async def look(
+        self,
+        context: Context,
+        query: Callable[[Read], Response],
+        known: int | None = None,
+        evaluated: int | None = None,
+        *,
+        latest: bool = False,
+    ) -> Response:
+        """Return what `query` makes of the views as they stand, or as known at a position; evaluated now, or when said.
+
+        For streams whose answers follow from time as well as from the log. `latest`: the views must show every event that was
+        acknowledged before. Raises LedgerError.
+        """
+        if known is not None:
+            self._check_within(known)
+        wanted = await self._latest() if latest else known or 0
+        return await self._read(Place(wanted, known, None, evaluated), context, query)
+
+    async def moved(self, position: int, timeout_seconds: float) -> bool:
+        """Wait until the views stand beyond a position; False when they did not in time."""
+        return await self._changes.until(position + 1, timeout_seconds)
+
     # Where
 
     async def _place(self, request: Any) -> Place:
-        """Resolve `consistency` and `as_of`. A known position is waited for alone: nothing newer would be seen.
-
-        What the event loop knows of the head is enough for `latest`: it hears of every commit before it acknowledges it.
-        """
-        head = self._head.reached
+        """Resolve `consistency` and `as_of`. A known position is waited for alone: nothing newer would be seen."""
         level = request.consistency.WhichOneof("level")
-        wanted = 0 if level == "any" else head
-        if level == "at_least":
+        if level == "any":
+            wanted = 0
+        elif level == "at_least":
             wanted = read_token(self._branch, request.consistency.at_least)
             self._check_within(wanted)
+        else:
+            wanted = await self._latest()
         if not request.DESCRIPTOR.fields_by_name.get("as_of") or not request.HasField("as_of"):
             return Place(wanted, None, None, None)
         as_of = request.as_of

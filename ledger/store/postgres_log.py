@@ -6,19 +6,15 @@ but `position > cursor ORDER BY position`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final, LiteralString
 
-import psycopg
-from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import ConnectionPool
-
-from ledger.store.postgres_schema import GOVERNING, check_version, prepare, store_error, store_errors
-from ledger.store.recorder import Head, OutcomeUnknownError, StoredEventRow, StoreError, StoreUnavailableError
+from ledger.postgres_server import PgConnection, ReadConnections, WriteServer
+from ledger.store.postgres_schema import CLASSIFYING, GOVERNING, SCHEMA, TOUCH, check_version, store_errors
+from ledger.store.postgres_wake import tell
+from ledger.store.recorder import Head, StoredEventRow, StoreError, StoreUnavailableError
 
 COLUMNS: Final[LiteralString] = "position, event_id, stream, revision, topic, record_time, header, parts"
 _ROW_PLACES: Final[LiteralString] = "(%s, %s, %s, %s, %s, %s, %s, %s)"
@@ -27,44 +23,27 @@ _LOCKED_HEAD: Final[LiteralString] = (
     "SELECT position, record_time, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM head FOR UPDATE"
 )
 
-READERS_MAX: Final = 8
-WAIT_SECONDS: Final = 5.0
-"""How long a reader waits for a connection, and an appender for the head that another process holds."""
-
-FROZEN_SECONDS: Final = 10
-"""A process that holds the head so long and does nothing is cut off: everybody waits for it."""
-
 INSERT_ROWS_MAX: Final = 500
-
-_Connection = psycopg.Connection[Any]
 
 
 class PostgresLogReader:
     """Reads the log. Keeps the promises of LogReader."""
 
+    name = "postgresql"
+
     def __init__(self, dsn: str) -> None:
         """Open an existing log. Raises StoreUnavailableError when it is missing, ServerSettingError when it is too new."""
-        self._dsn = _writable(dsn)
-        self._pool: ConnectionPool[_Connection] = ConnectionPool(
-            self._dsn,
-            kwargs={"autocommit": True},
-            min_size=0,
-            max_size=READERS_MAX,
-            timeout=WAIT_SECONDS,
-            open=True,
-        )
+        self._connections = ReadConnections(dsn)
         try:
             with self._reading() as connection:
                 check_version(connection)
         except BaseException:
-            self._pool.close()
+            self._connections.close()
             raise
 
     @contextmanager
-    def _reading(self) -> Iterator[_Connection]:
-        if self._pool.closed:
-            raise StoreUnavailableError("The log is closed.")
-        with store_errors(), self._pool.connection() as connection:
+    def _reading(self) -> Iterator[PgConnection]:
+        with store_errors(), self._connections.connection() as connection:
             yield connection
 
     def head(self) -> Head:
@@ -97,6 +76,12 @@ class PostgresLogReader:
         """Return published policies and shared marks, in order."""
         with self._reading() as connection:
             found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {GOVERNING} ORDER BY position")
+            return [StoredEventRow._make(row) for row in found]
+
+    def read_classifications(self) -> list[StoredEventRow]:
+        """Return the events that classify customers, in order."""
+        with self._reading() as connection:
+            found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {CLASSIFYING} ORDER BY position")
             return [StoredEventRow._make(row) for row in found]
 
     def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
@@ -140,15 +125,21 @@ class PostgresLogReader:
         with self._reading() as connection:
             return list(map(StoredEventRow._make, connection.cursor(binary=True).execute(sql, values)))
 
+    def size_bytes(self) -> int:
+        """Return how much room the log takes."""
+        with self._reading() as connection:
+            (size,) = _one(connection, "SELECT pg_total_relation_size('event')")
+            return int(size)
+
     def close(self) -> None:
         """Close all connections. Reading afterwards raises StoreUnavailableError."""
-        self._pool.close()
+        self._connections.close()
 
 
 class PostgresTransaction:
     """An open transaction that holds the head. Keeps the promises of Transaction."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: PgConnection) -> None:
         self._connection = connection
         position, record_time, self.now = _one(connection, _LOCKED_HEAD)
         self.head = Head(position, record_time)
@@ -202,110 +193,52 @@ class PostgresTransaction:
             place, time = row.position, row.record_time
 
 
+class _Writer(WriteServer):
+    def committed(self, connection: PgConnection) -> None:
+        tell(connection)
+
+
 class PostgresLogRecorder(PostgresLogReader):
     """Reads and appends. Keeps the promises of LogRecorder."""
 
+    shared = True
+
     def __init__(self, dsn: str) -> None:
         """Open the log for appending, made where there is none. Raises StoreUnavailableError, ServerSettingError."""
-        self._turn = threading.Lock()
-        self._closed = False
-        self._unconfirmed = False
-        self._connection: _Connection | None = None
-        self._dsn = _writable(dsn)
         with store_errors():
-            self._connection = self._connect()
-            prepare(self._connection)
+            self._writer = _Writer(dsn, "head", SCHEMA, TOUCH)
         try:
             super().__init__(dsn)
         except BaseException:
-            self._connection.close()
+            self._writer.close()
             raise
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresTransaction]:
         """Lock the log, and commit durably on leaving; on any exception nothing of it happened."""
-        with self._turn:
-            connection = self._begun()
-            try:
-                with store_errors():
-                    connection.execute("BEGIN")
-                    transaction = PostgresTransaction(connection)
-                before = transaction.head
-                yield transaction
-                transaction.check()
-            except BaseException:
-                self._roll_back(connection)
-                raise
-            self._commit(connection)
+        with store_errors(), self._writer.transaction() as connection:
+            transaction = PostgresTransaction(connection)
+            before = transaction.head
+            yield transaction
+            transaction.check()
         if transaction.head != before:
             self._committed()
 
-    def _begun(self) -> _Connection:
-        if self._closed:
-            raise StoreUnavailableError("The log is closed.")
-        if self._connection is None or self._connection.closed:
-            with store_errors():
-                self._connection = self._connect()
-        return self._connection
-
-    def _connect(self) -> _Connection:
-        connection: _Connection = psycopg.connect(
-            self._dsn, autocommit=True, connect_timeout=round(WAIT_SECONDS), prepare_threshold=2
-        )
-        connection.add_notice_handler(self._noticed)
-        connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{WAIT_SECONDS:g}s",))
-        connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (f"{FROZEN_SECONDS}s",))
-        return connection
-
-    def _noticed(self, notice: errors.Diagnostic) -> None:
-        # With the standby gone, a commit whose wait is cancelled returns as done, with only a warning: it is on one disk alone.
-        if notice.severity_nonlocalized == "WARNING":
-            self._unconfirmed = True
-
-    def _commit(self, connection: _Connection) -> None:
-        self._unconfirmed = False
-        try:
-            connection.execute("COMMIT")
-        except psycopg.Error as error:
-            self._discard()
-            full = isinstance(error, errors.DiskFull)
-            raise OutcomeUnknownError(
-                f"{store_error(error)} The commit may have happened: look the event ids up.", disk_full=full
-            ) from error
-        if self._unconfirmed:
-            raise OutcomeUnknownError("The standby has not confirmed the commit: look the event ids up later.", disk_full=False)
-
-    def _roll_back(self, connection: _Connection) -> None:
-        try:
-            connection.execute("ROLLBACK")
-        except psycopg.Error:
-            # Closing rolls back as well.
-            self._discard()
-
-    def _discard(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def confirm(self) -> None:
+        """Make sure that all that can be read now is durable as acknowledgements promise. Raises StoreError."""
+        with store_errors():
+            self._writer.confirm()
 
     def close(self) -> None:
         """Close all connections, after the transaction that is open, if any."""
-        with self._turn:
-            self._closed = True
-            self._discard()
+        self._writer.close()
         super().close()
 
     def _committed(self) -> None:
         """Called after a commit that moved the head, outside the lock, in the committing thread."""
 
 
-def _writable(dsn: str) -> str:
-    """Return the address with the wish for a server that takes writes: of several hosts the primary is found."""
-    if "target_session_attrs" in conninfo_to_dict(dsn):
-        return dsn
-    return make_conninfo(dsn, target_session_attrs="read-write")
-
-
-def _one(connection: _Connection, sql: LiteralString, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+def _one(connection: PgConnection, sql: LiteralString, values: Sequence[Any] = ()) -> tuple[Any, ...]:
     row = connection.execute(sql, values).fetchone()
     if row is None:
         raise StoreUnavailableError("The log has lost its head row: restore it from a backup.")
@@ -313,10 +246,10 @@ def _one(connection: _Connection, sql: LiteralString, values: Sequence[Any] = ()
     return found
 
 
-def _by_ids(connection: _Connection, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
+def _by_ids(connection: PgConnection, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
     return {row.event_id: row for row in _rows_by(connection, "event_id = ANY(%s::bytea[])", list(ids))}
 
 
-def _rows_by(connection: _Connection, condition: LiteralString, values: list[Any]) -> Iterator[StoredEventRow]:
+def _rows_by(connection: PgConnection, condition: LiteralString, values: list[Any]) -> Iterator[StoredEventRow]:
     sql = f"SELECT {COLUMNS} FROM event WHERE {condition}"
     yield from map(StoredEventRow._make, connection.cursor(binary=True).execute(sql, (values,)))

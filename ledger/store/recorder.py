@@ -31,12 +31,14 @@ class StoreFullError(StoreUnavailableError):
 class OutcomeUnknownError(StoreError, OperationalError):
     """The commit itself failed, so it may have happened. Look the event ids up before answering anybody.
 
-    `disk_full` tells that space ran out, which needs somebody to act.
+    `disk_full` tells that space ran out, which needs somebody to act. `unconfirmed`: it did happen, but the standby has not said
+    so: it may be gone after a failover, and looking it up proves nothing.
     """
 
-    def __init__(self, message: str, *, disk_full: bool) -> None:
+    def __init__(self, message: str, *, disk_full: bool, unconfirmed: bool = False) -> None:
         super().__init__(message)
         self.disk_full = disk_full
+        self.unconfirmed = unconfirmed
 
 
 class StoredEventRow(NamedTuple):
@@ -82,6 +84,13 @@ class LogReader(Protocol):
     Every method raises StoreUnavailableError when the store cannot be read.
     """
 
+    @property
+    def name(self) -> str:
+        """The engine: `sqlite` or `postgresql`."""
+
+    def size_bytes(self) -> int:
+        """Return how much room the log takes on its disk."""
+
     def head(self) -> Head:
         """Return the last position and its record time."""
 
@@ -98,7 +107,12 @@ class LogReader(Protocol):
         """Return the events of several streams, each in order of revision; an empty list for one without events."""
 
     def read_governing(self) -> list[StoredEventRow]:
-        """Return the events that every append may depend on, whatever its stream: published policies and shared marks, in order."""
+        """Return the events that every append may depend on, whatever its stream: policies, published and withdrawn, and shared
+        marks, in order.
+        """
+
+    def read_classifications(self) -> list[StoredEventRow]:
+        """Return the events that classify customers (their tiers), in order."""
 
     def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
         """Return the events with these ids; those not recorded are left out."""
@@ -117,6 +131,10 @@ class Transaction(Protocol):
     def head(self) -> Head:
         """Where the log ends, read under the lock, inserts of this transaction included."""
 
+    @property
+    def now(self) -> int | None:
+        """What the store's clock said under the lock, microseconds since 1970 UTC; None: it has no clock of its own."""
+
     def revisions(self, streams: Sequence[str]) -> dict[str, int]:
         """Return the last revision of each stream; streams without events are left out."""
 
@@ -134,6 +152,16 @@ class Transaction(Protocol):
 
 class LogRecorder(LogReader, Protocol):
     """Reads and appends."""
+
+    @property
+    def shared(self) -> bool:
+        """True where other processes append too."""
+
+    def confirm(self) -> None:
+        """Return when all that can be read now is durable as an acknowledgement promises, on a standby too where there is one.
+
+        Costs nothing as long as commits are confirmed. Asked before somebody is told that something is recorded. Raises StoreError.
+        """
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Lock the log, and commit durably on leaving; on any exception nothing of it happened.

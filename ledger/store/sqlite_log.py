@@ -12,7 +12,7 @@ from typing import Final, LiteralString
 from ledger.sqlite_file import ReadPool, in_batches, in_powers, places
 from ledger.sqlite_writer import WriteConnection
 from ledger.store.recorder import Head, StoredEventRow, StoreError
-from ledger.store.sqlite_schema import GOVERNING, SCHEMA, check_schema, store_errors
+from ledger.store.sqlite_schema import CLASSIFYING, GOVERNING, SCHEMA, check_schema, store_errors
 
 COLUMNS: Final = "position, event_id, stream, revision, topic, record_time, header, parts"
 _ROW_PLACES: Final = "(?, ?, ?, ?, ?, ?, ?, ?)"
@@ -20,6 +20,8 @@ _ROW_PLACES: Final = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 class SqliteLogReader:
     """Reads the log file. Keeps the promises of LogReader."""
+
+    name = "sqlite"
 
     def __init__(self, path: Path) -> None:
         """Open an existing log. Raises StoreUnavailableError when it is missing, SchemaTooNewError when it is too new."""
@@ -65,6 +67,12 @@ class SqliteLogReader:
             found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {GOVERNING} ORDER BY position")
             return [StoredEventRow._make(row) for row in found]
 
+    def read_classifications(self) -> list[StoredEventRow]:
+        """Return the events that classify customers, in order."""
+        with self._reading() as connection:
+            found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {CLASSIFYING} ORDER BY position")
+            return [StoredEventRow._make(row) for row in found]
+
     def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
         """Return the events with these ids; those not recorded are left out."""
         with self._reading() as connection:
@@ -101,6 +109,11 @@ class SqliteLogReader:
         with self._reading() as connection:
             return list(map(StoredEventRow._make, connection.execute(sql, (*asked.values(), *topics, limit))))
 
+    def size_bytes(self) -> int:
+        """Return the size of the file and of what is not yet taken into it."""
+        parts = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists())
+
     def close(self) -> None:
         """Close all connections. Reading afterwards raises StoreUnavailableError."""
         self._pool.close()
@@ -108,6 +121,8 @@ class SqliteLogReader:
 
 class SqliteTransaction:
     """An open transaction. Keeps the promises of Transaction."""
+
+    now: int | None = None
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
@@ -169,6 +184,8 @@ class SqliteTransaction:
 class SqliteLogRecorder(SqliteLogReader):
     """Reads and appends to the log file. Keeps the promises of LogRecorder."""
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         """Open the log for appending, made when it is missing. Its folder must exist.
 
@@ -192,6 +209,9 @@ class SqliteLogRecorder(SqliteLogReader):
             transaction.check()
         if transaction.head != before:
             self._committed()
+
+    def confirm(self) -> None:
+        """Return at once: what can be read is on the disk."""
 
     def close(self) -> None:
         """Close all connections, after the transaction that is open, if any."""

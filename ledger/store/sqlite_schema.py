@@ -19,8 +19,11 @@ from ledger.store.recorder import OutcomeUnknownError, StoreConflictError, Store
 
 SCHEMA_VERSION: Final = 1
 
-GOVERNING: Final = "topic IN ('policy-published', 'identifier-shared')"
+GOVERNING: Final = "topic IN ('policy-published', 'policy-withdrawn', 'identifier-shared')"
 """Events that every append may depend on, whatever its stream. The same text stands in the index and in the query."""
+
+CLASSIFYING: Final = "topic = 'customer-classified'"
+"""Events that say a customer's tier, on which targets may depend."""
 
 SCHEMA: Final = (
     """
@@ -39,6 +42,7 @@ SCHEMA: Final = (
     "CREATE UNIQUE INDEX event_by_stream ON event (stream, revision)",
     # Costs nothing for all other events, and lets the writer start without reading the whole log.
     f"CREATE INDEX event_that_governs ON event (position) WHERE {GOVERNING}",
+    f"CREATE INDEX event_that_classifies ON event (position) WHERE {CLASSIFYING}",
     """
     CREATE TABLE head (
         one INTEGER PRIMARY KEY CHECK (one = 1),

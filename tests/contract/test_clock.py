@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ledger.api.v1.contact_pb2 import ContactAnswered, ContactMade, ContactReceived
+from ledger.api.v1.contact_pb2 import ContactAnswered, ContactMade, ContactReceived, MessageReceived, MessageSent
 from ledger.api.v1.core_pb2 import CLOCK, STAYS, Due
 from ledger.api.v1.governance_pb2 import ImportFinished, ImportStarted
 from ledger.api.v1.handoff_pb2 import HandoffAccepted, HandoffOffered
 from ledger.api.v1.ledger_service_pb2 import AppendRequest, GroupResult
+from ledger.api.v1.policy_pb2 import TARGET_NEXT_RESPONSE, PolicyPublished, ServicePolicy, Target
 from ledger.api.v1.promise_pb2 import PromiseKept, PromiseMade, PromiseRenegotiated
 from ledger.api.v1.request_pb2 import RequestOpened
 from ledger.application import Ledger
@@ -168,6 +170,49 @@ def test_an_answer_in_time_meets_the_response_target_and_a_missing_one_breaks_it
 
     (broken,) = world.events("promise-broken")
     assert ("promise-response-c2", START + MINUTE) == (broken.stream, broken.occur)
+
+
+def test_each_message_is_broken_by_itself_under_an_id_of_its_own(world: World) -> None:
+    publish_next_response(world, HOUR)
+    append_one(world.ledger, ContactReceived(contact_id="c1", reason="x"), channel="letter")
+    second, third, fourth = (str(uuid.UUID(int=number)) for number in (2, 3, 4))
+    append_one(world.ledger, MessageReceived(contact_id="c1"), event_id=second)
+    world.now += 2 * MINUTE
+    append_one(world.ledger, MessageReceived(contact_id="c1"), event_id=third)
+    world.now += HOUR
+    append_one(world.ledger, MessageReceived(contact_id="c1"), event_id=fourth)
+
+    while world.look():
+        pass
+
+    assert [f"promise-next-response-{second}"] == [event.stream for event in world.events("promise-broken")]
+    world.now += 2 * HOUR
+    while world.look():
+        pass
+    broken = world.events("promise-broken")
+    assert [f"promise-next-response-{one}" for one in (second, third, fourth)] == [event.stream for event in broken]
+    assert [START + HOUR, START + HOUR + 2 * MINUTE, START + 2 * HOUR + 2 * MINUTE] == [event.occur for event in broken]
+
+
+def test_an_answer_in_time_meets_the_targets_of_all_messages_before_it(world: World) -> None:
+    publish_next_response(world, HOUR)
+    append_one(world.ledger, ContactReceived(contact_id="c1", reason="x"), channel="letter")
+    append_one(world.ledger, MessageReceived(contact_id="c1"))
+    append_one(world.ledger, MessageReceived(contact_id="c1"))
+    append_one(world.ledger, MessageSent(contact_id="c1", sent_by=1))
+    world.now += DAY
+
+    assert 0 == world.look()
+
+
+def publish_next_response(world: World, within: int) -> None:
+    """Publish a policy with a target for next responses and for nothing else."""
+    target = Target(kind=TARGET_NEXT_RESPONSE)
+    target.within.FromMicroseconds(within)
+    published = PolicyPublished(policy_id="service", policy_version=1, policy=ServicePolicy(targets=[target]))
+    published.policy.recording_allowance.FromMicroseconds(2 * MINUTE)
+    published.in_force_from.FromMicroseconds(world.now)
+    assert "" == append_one(world.ledger, published)
 
 
 def offer(handoff_id: str, accept_by: int, complete_by: int) -> HandoffOffered:

@@ -363,6 +363,33 @@ def test_contacts_are_listed_and_counted(tellonce: Tellonce, story: Story) -> No
     assert re.search(r"email\s+1\s+100\.0%", counted.out)
 
 
+def test_the_course_of_a_contact_is_shown_and_asked_for(tellonce: Tellonce) -> None:
+    key = uuid.uuid4().hex[:8]
+    thread, email = f"t-{key}", f"anna.{key}@example.org"
+    told = [
+        ["contact-received", f"thread_id={thread}", "reason=delivery", f"customer=email:{email}", "summary=Where is it?"],
+        ["contact-answered", f"contact_id={thread}.1", "answered_by=bot"],
+        ["contact-transferred", f"contact_id={thread}.1", "to_department=billing", "kind=warm"],
+        ["contact-answered", f"contact_id={thread}.1", "answered_by=human"],
+        ["authentication-checked", f"contact_id={thread}.1", "method=one_time_code", "passed=true"],
+        ["contact-received", f"thread_id={thread}", "reason=delivery", "summary=And now?"],
+    ]
+    for topic, *fields in told:
+        arguments = ["append", "--topic", topic, "--channel", "email", "--department", "support"]
+        done = tellonce(*arguments, *(part for field in fields for part in ("--set", field)))
+        assert done.code == 0, done.err
+
+    listed = tellonce("contacts", "--customer", f"email:{email}", "--unanswered", "--with", "billing", "--transferred")
+    counted = tellonce("contacts", "--customer", f"email:{email}", "--count", "with", "--count", "bot-to-human")
+    card = tellonce("card", f"email:{email}")
+
+    for words in (f"{thread}.1", "→ billing", "1 message", "unanswered", "1 transfer", "bot"):
+        assert words in listed.out
+    assert "billing" in counted.out
+    assert "authenticated by one time code, in contact" in card.out
+    assert "No contacts." in tellonce("contacts", "--customer", f"email:{email}", "--attributed").out
+
+
 def test_a_list_says_when_there_are_more_rows(tellonce: Tellonce, story: Story) -> None:
     done = tellonce("history", story.email, "--limit", "2")
 
@@ -624,7 +651,8 @@ def test_the_demo_shows_history_card_handoffs_and_broken_promises_and_leaves_not
     )
 
     assert done.returncode == 0, done.stderr
-    for title in ("A customer's history", "The customer's card", "Pending handoffs", "Broken promises"):
+    titles = ("A customer's history", "The customer's card", "Pending handoffs", "Open complaints", "Who told", "Broken promises")
+    for title in titles:
         assert title in done.stdout
     assert re.search(r"p-\S+\s+\w+\s+broken", done.stdout)
     assert list(folder.iterdir()) == []

@@ -228,7 +228,7 @@ def test_a_killed_server_is_started_again_alone_and_has_all_it_acknowledged(serv
     assert projector == server.pid("projector")
 
 
-@pytest.mark.parametrize("part", ["projector", "clock"])
+@pytest.mark.parametrize("part", ["projector", "clock", "playbooks"])
 def test_another_killed_part_is_started_again_alone_while_the_server_serves(part: str, server: Server) -> None:
     serving = server.pid("server")
 
@@ -243,7 +243,7 @@ def test_another_killed_part_is_started_again_alone_while_the_server_serves(part
 def test_without_their_supervisor_all_parts_end_and_another_one_can_start_at_once(server: Server) -> None:
     append(server, "c-1")
     assert server.process is not None
-    parts = [server.pid(part) for part in ("server", "projector", "clock")]
+    parts = [server.pid(part) for part in ("server", "projector", "clock", "playbooks")]
 
     server.process.kill()
     server.process.wait(TIMEOUT)

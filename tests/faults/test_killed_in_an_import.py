@@ -16,7 +16,7 @@ from ledger.catalogue import read_event
 from ledger.privacy.content import ContentReader
 from ledger.privacy.master_key import load
 from ledger.privacy.vault import Vault
-from ledger.store.sqlite import open_reader
+from ledger.store.opening import open_reader
 from projections import digest
 from projections.projector import rebuild
 from projections.view import Read

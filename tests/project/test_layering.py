@@ -33,3 +33,11 @@ def test_importing_the_api_or_the_client_loads_no_part_of_the_server() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_server_starts_without_what_only_policies_need() -> None:
+    code = "import sys, ledger.bootstrap\nprint([name for name in ('yaml', 'holidays', 'cel_expr_python') if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

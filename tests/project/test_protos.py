@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.empty_pb2 import Empty
 
 from ledger.api.v1 import options_pb2
+from ledger.api.v1.errors_pb2 import ErrorReason
 from ledger.catalogue import BY_TOPIC, Plan, plan_of
 
 FIELD = descriptor_pb2.FieldDescriptorProto
@@ -50,6 +52,36 @@ def test_every_rpc_says_its_errors_its_idempotency_and_gives_an_example(
     ]
 
     assert lacking == []
+
+
+def test_every_rpc_names_the_errors_that_follow_from_its_arguments(
+    document: ModuleType, files: descriptor_pb2.FileDescriptorSet
+) -> None:
+    messages = {f".{file.package}.{message.name}": message for file in files.file for message in file.message_type}
+    arguments = {
+        f"{service.name}.{method.name}": {field.name for field in messages[method.input_type].field}
+        for file in files.file
+        for service in file.service
+        for method in service.method
+    }
+    rpcs = [element for file in files.file for element in document.elements(file) if element.kind == "rpc"]
+    named = {rpc.name.split("v1.")[-1]: set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", said_errors(rpc.comment))) for rpc in rpcs}
+
+    unknown = {name: errors - set(ErrorReason.keys()) for name, errors in named.items() if errors - set(ErrorReason.keys())}
+    lacking = {
+        (name, error)
+        for name, errors in named.items()
+        for argument, error in (("as_of", "POSITION_BEYOND_HEAD"), ("as_of", "VIEWS_LAGGING"), ("page_token", "PAGE_TOKEN_INVALID"))
+        if argument in arguments[name] and error not in errors
+    }
+
+    assert len(named) > 60
+    assert ({}, set()) == (unknown, lacking)
+
+
+def said_errors(comment: str) -> str:
+    found = re.search(r"Errors: (.*?)(?=\.\s|\.$)", comment, re.DOTALL)
+    return found[1] if found else ""
 
 
 def test_a_clear_text_is_always_a_code_or_an_id(document: ModuleType, files: descriptor_pb2.FileDescriptorSet) -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.api.v1.event_pb2 import EventCorrected, Payload
+from ledger.api.v1.governance_pb2 import EventRetracted
 from ledger.api.v1.identity_pb2 import ENDED, WRONG_FROM_START, IdentifierShared, IdentityLinked, IdentityUnlinked
 from ledger.api.v1.identity_service_pb2 import (
     LINK_INEFFECTIVE_UNSPECIFIED,
@@ -33,13 +35,22 @@ Move = tuple[Any, ...]
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Move]:
-    """Moves by position: links, links that are over, unlinks of one of them, marks set and taken away."""
+    """Moves by position: links, links that are over, unlinks of one of them, marks set and taken away; some restated later."""
     history: list[Move] = []
     links: list[int] = []
+    restatable: list[int] = []
     shared: set[str] = set()
     for position in range(1, draw(st.integers(1, 40)) + 1):
-        kind = draw(st.sampled_from(["link", "link", "link", "link", "over", "unlink", "unlink", "share", "share"]))
-        if kind == "unlink" and links:
+        plain = ["link", "link", "link", "link", "over", "unlink", "unlink", "share", "share"]
+        kind = draw(st.sampled_from([*plain, "retract", "correct"]))
+        if kind == "retract" and restatable:
+            history.append((kind, draw(st.sampled_from(restatable))))
+            restatable.append(position)
+        elif kind == "correct" and links:
+            history.append((kind, draw(st.sampled_from(links)), draw(names), draw(names)))
+            restatable.append(position)
+        elif kind == "unlink" and links:
+            restatable.append(position)
             history.append((kind, draw(st.sampled_from(links)), draw(st.booleans())))
         elif kind == "share":
             name = draw(st.sampled_from(NAMES[4:6]))
@@ -49,7 +60,44 @@ def histories(draw: st.DrawFn) -> list[Move]:
         else:
             history.append(("over" if kind == "over" else "link", draw(names), draw(names)))
             links.append(position)
+            restatable.append(position)
     return history
+
+
+def root_of(history: list[Move], position: int) -> int:
+    """Return the link or unlink that a correction or retraction is about in the end."""
+    while history[position - 1][0] in ("retract", "correct"):
+        position = history[position - 1][1]
+    return position
+
+
+def naming(history: list[Move], position: int) -> list[int]:
+    """Return what corrects or retracts a move, itself not retracted, in order."""
+    return [
+        later
+        for later, move in enumerate(history, 1)
+        if later > position
+        and move[:2] in (("retract", position), ("correct", position))
+        and not any(history[by - 1][0] == "retract" for by in naming(history, later))
+    ]
+
+
+def link_as_said(history: list[Move], position: int) -> tuple[str, str, bool] | None:
+    """Return left, right and whether it is over, by the last word on a link and on what unlinks it; None: it does not stand."""
+    words = naming(history, position)
+    if words and history[words[-1] - 1][0] == "retract":
+        return None
+    corrections = [word for word in words if history[word - 1][0] == "correct"]
+    kind, left, right = history[position - 1]
+    if corrections:
+        kind, _, left, right = history[corrections[-1] - 1]
+    over = kind == "over"
+    for later, move in enumerate(history, 1):
+        if move[:2] == ("unlink", position) and not any(history[by - 1][0] == "retract" for by in naming(history, later)):
+            if move[2]:
+                return None
+            over = True
+    return left, right, over
 
 
 @dataclass
@@ -73,6 +121,27 @@ class Naive:
     edges: dict[str, Edge] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
     first: dict[str, int] = field(default_factory=dict)
+    history: list[Move] = field(default_factory=list)
+
+    def restate(self, position: int, move: Move) -> None:
+        """Put a link in the place of how it stood: others that may join now do so first."""
+        if move[0] == "correct":
+            for name in move[2:]:
+                self.first.setdefault(name, position)
+        root = root_of(self.history, position)
+        link = root if self.history[root - 1][0] in ("link", "over") else self.history[root - 1][1]
+        said = link_as_said(self.history, link)
+        stood = self.edges.get(str(link))
+        if stood is not None and (stood.left, stood.right, stood.ended) == said:
+            return
+        before = self.components()
+        self.edges.pop(str(link), None)
+        self.judge_again(before)
+        if said is not None:
+            edge = Edge(link, *said)
+            edge.why = self.why_not(edge)
+            self.edges[str(link)] = edge
+            self.edges = dict(sorted(self.edges.items(), key=lambda item: item[1].position))
 
     def components(self) -> dict[str, frozenset[str]]:
         parent = {name: name for name in NAMES}
@@ -99,6 +168,10 @@ class Naive:
         return SET_TOO_LARGE if len(left | right) > self.set_size_max else LINK_INEFFECTIVE_UNSPECIFIED
 
     def take(self, position: int, move: Move) -> None:
+        self.history.append(move)
+        if move[0] in ("retract", "correct"):
+            self.restate(position, move)
+            return
         before = self.components()
         if move[0] in ("link", "over"):
             for name in move[1:]:
@@ -121,6 +194,9 @@ class Naive:
                         # While it is judged it must not stand in its own way, nor count.
                         edge.why = SHARED_IDENTIFIER
                         edge.why = self.why_not(edge)
+        self.judge_again(before)
+
+    def judge_again(self, before: dict[str, frozenset[str]]) -> None:
         after = self.components()
         smaller = {name for name in NAMES if not before[name] <= after[name]}
         for edge in self.edges.values():
@@ -136,10 +212,16 @@ class Naive:
         return [(edge.position, edge.why) for edge in reversed(self.edges.values()) if edge.why and not edge.ended]
 
 
-def recorded(position: int, move: Move) -> Event:
+def recorded(position: int, move: Move, streams: dict[int, str]) -> Event:
     when = at(position)
     payload: Any
-    if move[0] in ("link", "over"):
+    if move[0] == "retract":
+        payload = EventRetracted(stream=streams[move[1]], retracted_event_id=event_id_text(str(move[1])))
+    elif move[0] == "correct":
+        left, right = (identifier(name, TYPES.get(name, "phone")) for name in move[2:])
+        said = Payload(identity_linked=IdentityLinked(left=left, right=right))
+        payload = EventCorrected(stream=streams[move[1]], corrected_event_id=event_id_text(str(move[1])), payload=said)
+    elif move[0] in ("link", "over"):
         left, right = (identifier(name, TYPES.get(name, "phone")) for name in move[1:])
         payload = IdentityLinked(left=left, right=right, valid_until=timestamp(when) if move[0] == "over" else None)
     elif move[0] == "unlink":
@@ -147,7 +229,9 @@ def recorded(position: int, move: Move) -> Event:
         payload = IdentityUnlinked(link_event_id=event_id_text(str(move[1])), unlink_reason=reason, ended_at=timestamp(when))
     else:
         payload = IdentifierShared(identifier=identifier(move[1], TYPES.get(move[1], "phone")), shared=move[2])
-    return event(payload, position=position, occur=when, name=str(position))
+    made = event(payload, position=position, occur=when, name=str(position))
+    streams[position] = made.stream
+    return made
 
 
 @pytest.mark.parametrize("set_size_max", [3, 200])
@@ -157,7 +241,8 @@ def test_sets_at_every_position_equal_a_recomputation_from_the_links_recorded_by
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(identity_sets, "SET_SIZE_MAX", set_size_max)
-        events = [recorded(position, move) for position, move in enumerate(history, 1)]
+        streams: dict[int, str] = {}
+        events = [recorded(position, move, streams) for position, move in enumerate(history, 1)]
         views = Views(IdentitiesView()).apply(events, batch_size)
         whole = Views(IdentitiesView()).apply(events)
     naive = Naive(set_size_max)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,7 @@ def _handoffs(filter: HandoffFilter) -> Asked:
             and (not filter.states or row["state"] in filter.states)
             and (not filter.hands or row["hands"] in filter.hands)
             and (not filter.overdue or late or unaccepted)
+            and (not filter.incomplete or (pending and bool(row["missing_keys"])))
             and (not filter.request_id or row["stream"] == f"request-{filter.request_id}")
         )
 
@@ -78,7 +80,16 @@ def _requests(filter: RequestFilter) -> Asked:
 
 def _contacts(filter: ContactFilter) -> Asked:
     def holds(row: Row) -> bool:
-        return (not filter.states or row["state"] in filter.states) and (not filter.channels or row["channel"] in filter.channels)
+        return (
+            (not filter.states or row["state"] in filter.states)
+            and (not filter.channels or row["channel"] in filter.channels)
+            and (not filter.current_departments or row["current_department"] in filter.current_departments)
+            and (not filter.attributed or row["attributed"])
+            and (not filter.transferred or row["transfer_count"] > 0)
+            and (not filter.unanswered or row["unanswered_since"] is not None)
+            and (not filter.bot_to_human or row["bot_to_human"])
+            and (not filter.channel_switched or " " in row["channels"])
+        )
 
     def values(row: Row) -> tuple[str, str]:
         return ContactState.Name(row["state"]), row["channel"]
@@ -95,6 +106,7 @@ def _promises(filter: PromiseFilter) -> Asked:
             and (not filter.undated or row["due_time"] == MAX)
             and (not filter.HasField("due_before") or row["due_time"] < filter.due_before.seconds * 1_000_000)
             and (not filter.owner_departments or _owner(row) in filter.owner_departments)
+            and (not (filter.response_targets and filter.kinds) or row["kind"] in filter.kinds)
         )
 
     def _owner(row: Row) -> str:
@@ -105,7 +117,7 @@ def _promises(filter: PromiseFilter) -> Asked:
 
     view = promises.TARGETS if filter.response_targets else promises.VIEW
     groups = (PROMISE_BY_STATE, PROMISE_BY_OWNER)
-    return Asked(promises, view, filter, holds, lambda row: (row["due_time"], row["first"]), groups, values)
+    return Asked(promises, view, filter, holds, lambda row: (row["due_time"], row["first"], row["key"]), groups, values)
 
 
 true = st.sampled_from((None, None, None, True))
@@ -123,12 +135,22 @@ filters = st.one_of(
         pending=true,
         hands=departments,
         overdue=true,
+        incomplete=true,
         request_id=st.sampled_from(("", "", "", "r-1", "r-7")),
     ).map(_handoffs),
     st.builds(RequestFilter, states=_states(8), open=true, orphaned=true, owner_departments=departments, reopened=true).map(
         _requests
     ),
     st.builds(ContactFilter, states=_states(5), channels=st.sampled_from(([], [], ["phone"]))).map(_contacts),
+    st.builds(
+        ContactFilter,
+        current_departments=departments,
+        attributed=true,
+        transferred=true,
+        unanswered=true,
+        bot_to_human=true,
+        channel_switched=true,
+    ).map(_contacts),
     st.builds(
         PromiseFilter,
         states=_states(8),
@@ -140,6 +162,7 @@ filters = st.one_of(
     st.builds(PromiseFilter, states=_states(8), overdue=true, owner_departments=departments, response_targets=st.just(True)).map(
         _promises
     ),
+    st.builds(PromiseFilter, kinds=st.just(["next_response"]), response_targets=st.just(True)).map(_promises),
 )
 FAMILIES = {"contacts": [CONTACTS], "requests": [REQUESTS], "handoffs": [HANDOFFS], "promises": [PROMISES], "targets": [CONTACTS]}
 questions = filters.flatmap(lambda asked: st.tuples(st.just(asked), histories(FAMILIES[asked.view.name])))
@@ -154,7 +177,7 @@ def _expected(
     found = []
     for (stream, key), values in folded_rows(asked.view, history, known, before).items():
         row = dict(zip(asked.view.table.names, values, strict=True)) | {"stream": stream, "key": key, "first": first[stream]}
-        if asked.holds(row) and (of is None or row["subject"] in of):
+        if asked.holds(row) and (of is None or row["party" if "party" in row else "subject"] in of):
             found.append((stream, row))
     return sorted(found, key=lambda one: asked.order(one[1]))
 
@@ -162,6 +185,8 @@ def _expected(
 def _id(asked: Asked, stream: str, row: Row) -> str:
     if asked.module is handoffs:
         return f"{stream.removeprefix('request-')}/{row['handoff_id']}"
+    if asked.view is promises.TARGETS and row["message_event_id"]:
+        return f"next-response-{UUID(bytes=row['message_event_id'])}"
     return ("response-" if asked.view is promises.TARGETS else "") + stream.partition("-")[2]
 
 

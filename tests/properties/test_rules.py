@@ -10,16 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.api.v1.contact_pb2 import (
+    AuthenticationChecked,
+    ColleagueConsulted,
     ContactAbandoned,
     ContactAnswered,
+    ContactAttributed,
     ContactEnded,
     ContactMade,
     ContactQueued,
     ContactReceived,
+    ContactTransferred,
     ContactWrappedUp,
+    MessageReceived,
+    MessageSent,
     NoteAdded,
 )
-from ledger.api.v1.core_pb2 import DAY, EXACT, MINUTE, MOVES
+from ledger.api.v1.core_pb2 import DAY, EXACT, MINUTE, MOVES, Identifier
 from ledger.api.v1.governance_pb2 import EventConfirmed
 from ledger.api.v1.handoff_pb2 import (
     HandoffAccepted,
@@ -69,18 +75,33 @@ from ledger.api.v1.request_service_pb2 import (
     REQUEST_STATE_WITHDRAWN,
 )
 from ledger.event import Event
-from ledger.rules import FAMILIES
+from ledger.rules import FAMILIES, family_of
 from ledger.rules.fold import REACHES_BACK, fold, in_order, judge, state_at, steps
+from tests import answer_payloads, complaint_payloads
 from tests.build import START, at, due, event, event_id_text, timestamp
+from tests.folded import effective
+from tests.histories import histories as recorded_histories
+from tests.histories import instants_of
 
 ENDED = {REQUEST_STATE_CLOSED, REQUEST_STATE_MERGED, REQUEST_STATE_REFUSED, REQUEST_STATE_WITHDRAWN}
-STREAMS = {"contact": "contact-c-1", "request": "request-r-1", "promise": "promise-p-1"}
+STREAMS = {
+    "contact": "contact-c-1",
+    "request": "request-r-1",
+    "promise": "promise-p-1",
+    **answer_payloads.STREAMS,
+    **complaint_payloads.STREAMS,
+}
 
 minutes = st.integers(0, 12)
 precisions = st.sampled_from([EXACT, EXACT, EXACT, MINUTE, DAY])
 names = st.sampled_from([f"event {number}" for number in range(1, 9)])
 handoffs = st.sampled_from(["h-1", "h-2", "h-3"])
 departments = st.sampled_from(["desk", "repair", "lab"])
+
+
+def _message_broken(name: str) -> PromiseBroken:
+    set_by = event_id_text(name)
+    return PromiseBroken(promise_id=f"next-response-{set_by}", contact_id="c-1", set_by_event_id=set_by)
 
 
 @st.composite
@@ -98,6 +119,13 @@ def contact_payloads(draw: st.DrawFn) -> Any:
                 ContactEnded(**own, disposition=draw(st.sampled_from(["", "spam"]))),
                 ContactWrappedUp(**own),
                 NoteAdded(**own),
+                *[MessageReceived(**own, response_due_time=due_time)] * 2,
+                MessageSent(**own, sent_by=draw(st.integers(1, 3))),
+                ContactTransferred(**own, to_department=draw(departments), kind=draw(st.integers(1, 3))),
+                ColleagueConsulted(**own, of_department="lab"),
+                AuthenticationChecked(**own, method="knowledge", passed=draw(st.booleans())),
+                ContactAttributed(**own, customer=Identifier(type="phone", subject=event_id_text(draw(names)))),
+                _message_broken(draw(names)),
                 PromiseBroken(promise_id="response-c-1", contact_id="c-1", set_by_event_id=event_id_text(draw(names))),
                 EventConfirmed(stream="contact-c-1", confirmed_event_id=event_id_text(draw(names))),
             ]
@@ -182,11 +210,19 @@ def promise_payloads(draw: st.DrawFn) -> Any:
     )
 
 
-PAYLOADS = {"contact": contact_payloads(), "request": request_payloads(), "promise": promise_payloads()}
+PAYLOADS = {
+    "contact": contact_payloads(),
+    "request": request_payloads() | complaint_payloads.target_payloads(),
+    "promise": promise_payloads(),
+    **answer_payloads.PAYLOADS,
+    **complaint_payloads.PAYLOADS,
+}
 OPENERS = {
     "contact": ContactReceived(contact_id="c-1", reason="x", response_due_time=timestamp(at(6))),
     "request": RequestOpened(request_id="r-1", owner_department="desk"),
     "promise": PromiseMade(promise_id="p-1", kind="delivery", due=due(at(6))),
+    **answer_payloads.OPENERS,
+    **complaint_payloads.OPENERS,
 }
 
 
@@ -407,3 +443,16 @@ def test_every_order_of_recording_them_ends_kept(order: tuple[int, ...]) -> None
     state = fold(FAMILIES["promise"], events).state
 
     assert (PROMISE_STATE_KEPT, None, at(20)) == (state.state, state.broken_time, state.due_time)
+
+
+@given(history=recorded_histories(), data=st.data())
+def test_what_was_corrected_stands_and_what_was_retracted_does_not(history: list[Event], data: st.DataObject) -> None:
+    known = data.draw(st.integers(0, len(history)))
+    before = data.draw(instants_of(history))
+
+    for stream in {one.stream for one in history}:
+        rules = family_of(stream)
+        if rules is None:
+            continue
+        own = [one for one in history if one.stream == stream]
+        assert state_at(rules, effective(own, known), known, before, stream) == state_at(rules, own, known, before, stream)

@@ -11,7 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.cli import options
-from clients.cli.commands.contacts import contact_table
+from clients.cli.commands.answers import answer_table
+from clients.cli.commands.complaints import complaint_table
+from clients.cli.commands.contacts import authenticated, contact_table
+from clients.cli.commands.experience import score_table
 from clients.cli.commands.handoffs import handoff_table
 from clients.cli.commands.promises import promise_table
 from clients.cli.commands.requests import request_table
@@ -59,6 +62,9 @@ def card_text(row: Customer, utc: bool) -> RenderableType:
         ("Promises", promise_table(row.promises, utc), "nothing is owed"),
         ("Pending handoffs", handoff_table(row.pending_handoffs, utc), "none"),
         ("Open requests", request_table(row.open_requests, utc), "none"),
+        ("Open complaints", complaint_table(row.open_complaints, utc), "none"),
+        ("Last answers", answer_table(row.last_answers, utc), "none"),
+        ("Satisfaction", score_table(row.last_satisfaction, utc), "never said"),
         ("Said already", fact_table(row.facts, utc), "no facts"),
         ("Last contacts", contact_table(row.contacts, utc), "none"),
     ):
@@ -82,7 +88,10 @@ def _head(row: Customer, utc: bool) -> Text:
     contacts = f"\n  {row.contact_count:,} contact{'' if row.contact_count == 1 else 's'}"
     if row.HasField("first_contact_time"):
         contacts += f", the first on {show_time(row.first_contact_time, utc=utc, seconds=False)}"
-    return text.append(contacts)
+    text.append(contacts)
+    if row.HasField("authentication"):
+        text.append(f"\n  {authenticated(row.authentication, utc)}, in contact {row.authentication.contact_id}", style="green")
+    return text
 
 
 def fact_table(rows: Iterable[KnownFact], utc: bool) -> Table:

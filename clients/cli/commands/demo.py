@@ -16,7 +16,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from clients.cli import options
+from clients.cli.commands.answers import contradiction_table
 from clients.cli.commands.card import card_text
+from clients.cli.commands.complaints import complaint_table
 from clients.cli.commands.handoffs import handoff_table
 from clients.cli.commands.history import history_table
 from clients.cli.commands.imports import import_file, mapping_path
@@ -68,6 +70,10 @@ def _show(client: Client, utc: bool) -> None:
         print_read_at(card.read_at, utc=utc)
     _title("Pending handoffs: who waits for whom, and since when", "tellonce handoffs --state pending")
     show_rows(client.handoffs(pending=True, page_size=output.page_size), "handoffs", handoff_table, "None.", output)
+    _title("Open complaints: at which stage, and who has to act", "tellonce complaints --open")
+    show_rows(client.complaints(open=True, page_size=output.page_size), "complaints", complaint_table, "None.", output)
+    _title("Who told customers different things about the same", "tellonce answers --contradictions")
+    show_rows(client.contradictions(page_size=output.page_size), "contradictions", contradiction_table, "None.", output)
     _title("Broken promises, still owed", "tellonce promises --state broken")
     _wait_for_clock(client)
     broken = client.promises(states=[PROMISE_STATE_BROKEN], page_size=output.page_size)

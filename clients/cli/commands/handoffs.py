@@ -27,7 +27,7 @@ from clients.cli.listing import (
 )
 from clients.cli.output import NUMBER, SHORT, WIDE, table
 from clients.cli.times import show_seconds, show_time
-from clients.cli.words import word
+from clients.cli.words import plain, word
 from ledger.api.v1.handoff_service_pb2 import (
     HANDOFF_BY_EVER_ACCEPTED,
     HANDOFF_BY_FROM_DEPARTMENT,
@@ -39,6 +39,7 @@ from ledger.api.v1.handoff_service_pb2 import (
     HandoffState,
     WatchHandoffsResponse,
 )
+from ledger.api.v1.repetition_pb2 import FactDiff, FactPassing
 
 PENDING: Final = "pending"
 STATES: Final = HandoffState.DESCRIPTOR
@@ -54,12 +55,14 @@ EXAMPLES: Final = (
     "tellonce handoffs --department shipping --state pending",
     "tellonce handoffs --count department --state pending --before 2016-04-01",
     "tellonce handoffs --id h-1",
+    "tellonce handoffs --id h-1 --facts",
     "tellonce handoffs --follow",
 )
 
 
 def handoffs(
     id: Annotated[str | None, typer.Option("--id", metavar="HANDOFF", help="Only this one, with all its fields.")] = None,
+    facts: Annotated[bool, options.flag("--facts", help="With --id: what became of its facts.")] = False,
     request: Annotated[str | None, typer.Option("--request", metavar="REQUEST", help="Only those of this request.")] = None,
     department: Annotated[
         list[str] | None, typer.Option("--department", "-d", metavar="CODE", help="Only those in the hands of this department.")
@@ -70,6 +73,7 @@ def handoffs(
         list[str] | None, typer.Option("--state", "-s", metavar="STATE", help=f"Only these states: {choices(STATES, PENDING)}.")
     ] = None,
     overdue: Annotated[bool, options.flag("--overdue", help="Only open ones of which a term has passed.")] = False,
+    incomplete: Annotated[bool, options.flag("--incomplete", help="Only pending ones that lack facts.")] = False,
     customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
     count: Annotated[list[str] | None, typer.Option("--count", metavar="GROUP", help=f"Count by {', '.join(GROUPS)}.")] = None,
     following: options.FollowOption = False,
@@ -95,10 +99,13 @@ def handoffs(
         "from_departments": split(from_),
         "customer": options.customer(customer, "--customer"),
         "overdue": overdue,
+        "incomplete": incomplete,
     }
     names, group_by = groups(count, GROUPS)
     with connect(target) as client:
-        if id is not None:
+        if id is not None and facts:
+            show_one(client.fact_diff(id, request_id=request, as_of=asked), fact_table, output)
+        elif id is not None:
             show_one(client.handoff(id, request_id=request, as_of=asked), handoff_details, output)
         elif following:
             changes = client.watch_handoffs(after, request_id=request, timeout_seconds=FOLLOW_PATIENCE_SECONDS, **which)
@@ -153,6 +160,30 @@ def handoff_details(row: Handoff, utc: bool) -> Table:
     return detail_table(row, utc=utc, replaced=ages, title=f"Handoff {row.handoff_id}")
 
 
+def fact_table(diff: FactDiff, utc: bool) -> Table:
+    """Return what became of the facts on their way through a handoff."""
+    title = f"Handoff {diff.handoff_id} of {diff.request_id}, {diff.from_department} → {diff.to_department}"
+    made = table(("fact", SHORT), "passing", ("known", WIDE), ("passed", WIDE), ("remarks", WIDE), title=title)
+    for fact in diff.facts:
+        remarks = [
+            text
+            for text, holds in (
+                ("supplied", fact.supplied),
+                ("required, missing at the offer", fact.required_missing),
+                ("returned as missing", fact.returned_missing),
+                ("returned as wrong", fact.returned_wrong),
+                (f"asked again {fact.asked_again_count} times", fact.asked_again_count),
+            )
+            if holds
+        ]
+        known = plain(fact.given.value) or ("known" if fact.HasField("given") else "-")
+        passed = plain(fact.passed.value) or ("passed" if fact.HasField("passed") else "-")
+        made.add_row(fact.key, word(FactPassing.DESCRIPTOR, fact.passing), known, passed, ", ".join(remarks))
+    if diff.fact_loss:
+        made.caption = "Facts were lost on the way."
+    return made
+
+
 def state_text(row: Handoff) -> Text:
     """Return the state as a word, in colour where somebody has to act."""
     return Text(word(STATES, row.state), style={"offered": "yellow", "returned": "magenta"}.get(word(STATES, row.state), ""))
@@ -164,10 +195,12 @@ def _remarks(row: Handoff) -> list[str]:
         remarks.append("overdue")
     if row.returned_count:
         remarks.append("returned" if row.returned_count == 1 else f"returned {row.returned_count} times")
-    if row.missing_keys and word(STATES, row.state) == "returned":
+    if row.missing_keys and word(STATES, row.state) in ("offered", "returned"):
         remarks.append(f"missing: {' '.join(row.missing_keys)}")
     if row.reason:
         remarks.append(row.reason.replace("_", " "))
+    if row.HasField("authentication"):
+        remarks.append("authenticated" if row.authentication.valid else "authentication no longer counts")
     return remarks
 
 

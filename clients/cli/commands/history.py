@@ -111,9 +111,25 @@ def what_happened(row: HistoryEntry, *, utc: bool) -> Text:
     said = event_text(row.event, utc=utc)
     if said:
         text.append(f": {said}", style="not bold")
+    if row.retracted:
+        text.append(" (retracted)", style="not bold yellow")
+    elif row.HasField("corrected"):
+        text.append(f" (corrected: {_corrected(row, utc=utc)})", style="not bold yellow")
     if row.without_effect or row.event.held_back:
         text.append(" (held back until confirmed)" if row.event.held_back else " (without effect)", style="not bold yellow")
     return text
+
+
+def _corrected(row: HistoryEntry, *, utc: bool) -> str:
+    """Return what an event says as it stands: what is said, and of the envelope what is another one than recorded."""
+    was, now = row.event.envelope, row.corrected.envelope
+    said = [event_text(row.corrected, utc=utc)]
+    if now.occur_time != was.occur_time:
+        said.append(f"occurred {show_time(now.occur_time, utc=utc, seconds=False)}")
+    said.extend(
+        f"{name} {getattr(now, name) or 'none'}" for name in ("channel", "department") if getattr(now, name) != getattr(was, name)
+    )
+    return ", ".join(part for part in said if part)
 
 
 def about(stream: str) -> str:

@@ -27,6 +27,7 @@ EXAMPLES: Final = (
     "tellonce import contacts.csv --mapping crm.yaml --dry-run",
     "tellonce import contacts.csv.gz --mapping crm.yaml",
     "tellonce import contacts.csv.gz --mapping crm.yaml --resume",
+    "tellonce import contacts.csv.gz --mapping crm.yaml --correct",
     "tellonce import sample.jsonl --mapping sample",
 )
 
@@ -41,6 +42,9 @@ def import_(
     ],
     dry_run: Annotated[bool, options.flag("--dry-run", help="Map and check every row, send nothing.")] = False,
     resume: Annotated[bool, options.flag("--resume", help="Go on where an import of the same file stopped.")] = False,
+    correct: Annotated[
+        bool, options.flag("--correct", help="Correct what was imported with other content: for a mended mapping or source.")
+    ] = False,
     rejects: Annotated[
         Path | None, typer.Option("--rejects", metavar="FILE", help="Where rejected rows go. Default: FILE.rejects.jsonl, here.")
     ] = None,
@@ -48,7 +52,7 @@ def import_(
     target: options.TargetOption = options.DEFAULT_TARGET,
 ) -> None:
     """Import a file. Importing it again, or going on after it was stopped, records nothing twice."""
-    summary = import_file(file, mapping_path(mapping), target, dry_run=dry_run, resume=resume, rejects=rejects)
+    summary = import_file(file, mapping_path(mapping), target, dry_run=dry_run, resume=resume, correct=correct, rejects=rejects)
     if json:
         print(json_text.dumps(summary_json(summary), sort_keys=True, ensure_ascii=False, indent=2))
     else:
@@ -77,13 +81,21 @@ def import_file(
     *,
     dry_run: bool = False,
     resume: bool = False,
+    correct: bool = False,
     rejects: Path | None = None,
 ) -> Summary:
     """Import a file with progress on standard error; what goes wrong becomes a CommandError."""
     with _import_progress() as progress:
         try:
             return run_import(
-                file, mapping, target=target, dry_run=dry_run, resume=resume, progress=_reporter(progress), reject_path=rejects
+                file,
+                mapping,
+                target=target,
+                dry_run=dry_run,
+                resume=resume,
+                correct=correct,
+                progress=_reporter(progress),
+                reject_path=rejects,
             )
         except MappingError as error:
             raise CommandError(f"The mapping has mistakes; nothing was imported.\n{error}", USAGE) from error
@@ -120,6 +132,8 @@ def _reporter(progress: Progress) -> ProgressCallback:
         counts = f"{tally.events_appended:,} events recorded"
         if tally.events_duplicate:
             counts += f", {tally.events_duplicate:,} known"
+        if tally.events_corrected:
+            counts += f", {tally.events_corrected:,} corrected"
         if tally.rows_rejected:
             counts += f", {tally.rows_rejected:,} rows rejected"
         title = "Reading" if now.stage == "reading" else "Importing"
@@ -140,6 +154,7 @@ def print_summary(summary: Summary) -> None:
         ("rows rejected", tally.rows_rejected),
         ("events that would be recorded" if summary.dry_run else "events recorded", _recorded(summary)),
         ("events recorded before", tally.events_duplicate),
+        ("events corrected", tally.events_corrected),
         ("events that do not apply where they stand", tally.events_irregular),
         ("local times that existed twice, first taken", tally.ambiguous_times),
         ("local times that did not exist, moved forward", tally.moved_times),

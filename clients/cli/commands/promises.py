@@ -52,6 +52,7 @@ EXAMPLES: Final = (
     "tellonce promises --overdue --department shipping",
     "tellonce promises --count state --count department",
     "tellonce promises --targets --count channel,state",
+    "tellonce promises --targets --kind resolution --overdue",
     "tellonce promises --id p-1",
     "tellonce promises --follow",
 )
@@ -76,7 +77,7 @@ def promises(
     request: Annotated[str | None, typer.Option("--request", metavar="REQUEST", help="Only those of this request.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", metavar="CUSTOMER", help=options.CUSTOMER_HELP)] = None,
     targets: Annotated[
-        bool, options.flag("--targets", help="Response targets instead: contacts that have to be answered in time.")
+        bool, options.flag("--targets", help="Targets of the policy instead; --kind chooses: first_response, resolution, ….")
     ] = False,
     count: Annotated[list[str] | None, typer.Option("--count", metavar="GROUP", help=f"Count by {', '.join(GROUPS)}.")] = None,
     following: options.FollowOption = False,

@@ -14,13 +14,15 @@ from clients.cli.connection import connect
 from clients.cli.details import detail_table
 from clients.cli.listing import Output, choices, enum_words, groups, numbers, show_counts, show_one, show_rows, split
 from clients.cli.output import NUMBER, SHORT, WIDE, table
-from clients.cli.times import show_seconds
+from clients.cli.times import show_seconds, show_time
 from clients.cli.words import plain, word
 from ledger.api.v1.request_pb2 import WaitingFor
 from ledger.api.v1.request_service_pb2 import (
+    REQUEST_BY_CHANNEL_SWITCHED,
     REQUEST_BY_OWNER,
     REQUEST_BY_PRIORITY,
     REQUEST_BY_REASON,
+    REQUEST_BY_REFUSED_RULE,
     REQUEST_BY_STATE,
     Request,
     RequestState,
@@ -32,10 +34,13 @@ GROUPS: Final = {
     "department": REQUEST_BY_OWNER,
     "reason": REQUEST_BY_REASON,
     "priority": REQUEST_BY_PRIORITY,
+    "refused-rule": REQUEST_BY_REFUSED_RULE,
+    "switched": REQUEST_BY_CHANNEL_SWITCHED,
 }
 EXAMPLES: Final = (
     "tellonce requests --open --orphaned",
     "tellonce requests --open --department billing --as-of 2026-03-01",
+    "tellonce requests --silent",
     "tellonce requests --count state",
     "tellonce requests --id r-1",
 )
@@ -49,6 +54,12 @@ def requests(
     open: Annotated[bool, options.flag("--open", help="Only those somebody has to act on: open or waiting.")] = False,
     orphaned: Annotated[bool, options.flag("--orphaned", help="Only open ones that no department answers for.")] = False,
     reopened: Annotated[bool, options.flag("--reopened", help="Only those that were reopened.")] = False,
+    switched: Annotated[bool, options.flag("--switched", help="Only those that went over several channels.")] = False,
+    silent: Annotated[
+        bool, options.flag("--silent", help="Only open ones whose customer has had no word for longer than the silence limit.")
+    ] = False,
+    strands: Annotated[bool, options.flag("--strands", help="Only those with parallel strands that are not all done.")] = False,
+    repeated: Annotated[bool, options.flag("--repeated", help="Only those that a customer had to come back for.")] = False,
     department: Annotated[
         list[str] | None, typer.Option("--department", "-d", metavar="CODE", help="Only those this department answers for.")
     ] = None,
@@ -71,6 +82,10 @@ def requests(
         "open": open,
         "orphaned": orphaned,
         "reopened": reopened,
+        "channel_switched": switched,
+        "silent": silent,
+        "strands_open": strands,
+        "repeated": repeated,
         "owner_departments": split(department),
         "reasons": split(reason),
         "customer": options.customer(customer, "--customer"),
@@ -108,7 +123,7 @@ def request_table(rows: Iterable[Request], utc: bool) -> Table:
             row.priority or "-",
             show_seconds(row.age_seconds),
             plain(row.wish),
-            ", ".join(_remarks(row)),
+            ", ".join(_remarks(row, utc)),
         )
     return made
 
@@ -127,12 +142,18 @@ def state_text(row: Request) -> Text:
     return Text(state, style="yellow" if row.state in {RequestState.REQUEST_STATE_OPEN, RequestState.REQUEST_STATE_WAITING} else "")
 
 
-def _remarks(row: Request) -> list[str]:
+def _remarks(row: Request, utc: bool) -> list[str]:
     remarks = []
     if row.pending_handoff_count:
         remarks.append(f"{row.pending_handoff_count} pending handoff{'s' if row.pending_handoff_count > 1 else ''}")
+    if row.strand_count > 1:
+        remarks.append(f"{row.strand_done_count} of {row.strand_count} strands done")
+    if row.HasField("silent_since_time"):
+        remarks.append(f"no word since {show_time(row.silent_since_time, utc=utc, seconds=False)}")
     if row.reopened_count:
         remarks.append("reopened" if row.reopened_count == 1 else f"reopened {row.reopened_count} times")
+    if len(row.channels) > 1:
+        remarks.append(f"over {' then '.join(one.replace('_', ' ') for one in row.channels)}")
     if row.merged_into_request_id:
         remarks.append(f"into {row.merged_into_request_id}")
     return remarks

@@ -34,7 +34,7 @@ def sample(
     ] = None,
     utc: options.UtcOption = False,
 ) -> None:
-    """Write a sample of invented interactions: customers, contacts, requests, handoffs, promises."""
+    """Write a sample of invented interactions: contacts, requests, handoffs, promises, complaints, answers."""
     end = options.moment("--until", until, utc=utc) or datetime.now(UTC).replace(second=0, microsecond=0)
     count = write_sample(file, size, seed, end)
     remark(f"{count:,} events written to {file}. Next: tellonce import {file} --mapping sample")

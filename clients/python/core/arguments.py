@@ -8,11 +8,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 import uuid_utils
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -173,6 +174,10 @@ def _converted(field: Any, value: Any) -> Any:
     kind = field.message_type.full_name if field.message_type is not None else ""
     if kind == "google.protobuf.Timestamp" and isinstance(value, datetime):
         return timestamp(value, field.name)
+    if kind == "google.protobuf.Duration" and isinstance(value, timedelta):
+        duration = Duration()
+        duration.FromTimedelta(value)
+        return duration
     if kind == CustomerReference.DESCRIPTOR.full_name:
         return customer_reference(cast(CustomerLike, value), field.name)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING and isinstance(value, uuid.UUID | uuid_utils.UUID):

@@ -37,6 +37,7 @@ class _Which(TypedDict, total=False):
     request_id: str | None
     customer: CustomerLike | None
     overdue: bool | None
+    incomplete: bool | None
 
 
 class HandoffOptions(ReadOptions, _Which, total=False):

@@ -59,6 +59,15 @@ class _Contacts(TypedDict, total=False):
     states: EnumsLike | None
     reasons: Names | None
     customer: CustomerLike | None
+    current_departments: Names | None
+    attributed: bool | None
+    transferred: bool | None
+    unanswered: bool | None
+    bot_to_human: bool | None
+    channel_switched: bool | None
+    completeness: EnumsLike | None
+    incomplete_causes: Names | None
+    skills_needed: Names | None
 
 
 class ContactOptions(ReadOptions, _Contacts, total=False):
@@ -146,7 +155,9 @@ def contacts(**which: Unpack[ContactListOptions]) -> Listing[ListContactsRespons
 
 
 def count_contacts(group_by: EnumsLike = (), **which: Unpack[ContactOptions]) -> Call[CountContactsResponse, CountContactsResponse]:
-    """Count contacts, in groups: `"channel"`, `"department"`, `"state"`, `"reason"`, `"direction"`, `"identified"`.
+    """Count contacts, in groups: `"channel"`, `"department"`, `"state"`, `"reason"`, `"direction"`, `"identified"`,
+    `"current_department"`, `"transferred"`, `"completeness"`, `"incomplete_cause"`, `"bot_to_human"`, `"channel_switched"`,
+    `"attributed"`.
 
     Example:
         >>> {row.values[0]: row.count for row in client.count_contacts("channel").result.rows}

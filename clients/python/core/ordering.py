@@ -69,7 +69,9 @@ def _collect(event: EventToAppend, keys: Keys) -> None:
     fact: Any = getattr(payload, kind)
     shape = _shape(kind)
     if shape.stream:
-        keys.changes.append(shape.stream.format(*[getattr(fact, name) for name in shape.stream_fields]))
+        named = [getattr(fact, name) for name in shape.stream_fields]
+        # A message of a thread: the ledger names its contact.
+        keys.changes.append(shape.stream.format(*named) if all(named) else f"thread-{getattr(fact, 'thread_id', '')}")
         into = keys.refers
     else:
         into = keys.changes

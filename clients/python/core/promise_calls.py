@@ -55,7 +55,8 @@ class PromiseWatchOptions(_Which, total=False):
 
 
 def promise(promise_id: str, **read: Unpack[ReadOptions]) -> Call[GetPromiseResponse, GetPromiseResponse]:
-    """Return one promise, in `result`; `response-<contact_id>` is the response target of a contact.
+    """Return one promise, in `result`; `response-<contact_id>`, `next-response-<event id of a message>`, `resolution-<request_id>`,
+    `acknowledge-<complaint_id>` and `respond-<complaint_id>` are the targets of the policy.
 
     Example:
         >>> client.promise("p-1").result.due_time.ToDatetime(UTC)

@@ -31,10 +31,18 @@ class _Which(TypedDict, total=False):
     reasons: Names | None
     customer: CustomerLike | None
     reopened: bool | None
+    channel_switched: bool | None
+    silent: bool | None
+    strands_open: bool | None
+    repeated: bool | None
 
 
 class RequestOptions(ReadOptions, _Which, total=False):
-    """Which requests, and the read options. `orphaned`: only open ones without an owner department."""
+    """Which requests, and the read options. `orphaned`: only open ones without an owner department.
+
+    `silent`: only open ones whose customer waits without word for too long; `strands_open`: only those with several parallel
+    strands that are not all done; `repeated`: only those that a customer had to come back for.
+    """
 
 
 class RequestListOptions(ListOptions, _Which, total=False):
@@ -62,7 +70,8 @@ def requests(**which: Unpack[RequestListOptions]) -> Listing[ListRequestsRespons
 
 
 def count_requests(group_by: EnumsLike = (), **which: Unpack[RequestOptions]) -> Call[CountRequestsResponse, CountRequestsResponse]:
-    """Count requests, in groups: `"state"`, `"owner"`, `"reason"`, `"priority"`.
+    """Count requests, in groups: `"state"`, `"owner"`, `"reason"`, `"priority"`, `"refused_rule"`, `"escalated"`,
+    `"root_cause"`.
 
     Example:
         >>> client.count_requests(open=True).result.total

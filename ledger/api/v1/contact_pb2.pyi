@@ -194,6 +194,34 @@ NONE: Completeness.ValueType  # 3
 """Nothing of it."""
 Global___Completeness: _TypeAlias = Completeness  # noqa: Y015
 
+class _TransferKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TransferKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransferKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSFER_KIND_UNSPECIFIED: _TransferKind.ValueType  # 0
+    """Unset: refused."""
+    WARM: _TransferKind.ValueType  # 1
+    """The first agent spoke to the second and passed the context."""
+    TEPID: _TransferKind.ValueType  # 2
+    """The number was dialled and the caller passed without a word."""
+    COLD: _TransferKind.ValueType  # 3
+    """Direct, without exchange."""
+
+class TransferKind(_TransferKind, metaclass=_TransferKindEnumTypeWrapper):
+    """How a live contact was passed on."""
+
+TRANSFER_KIND_UNSPECIFIED: TransferKind.ValueType  # 0
+"""Unset: refused."""
+WARM: TransferKind.ValueType  # 1
+"""The first agent spoke to the second and passed the context."""
+TEPID: TransferKind.ValueType  # 2
+"""The number was dialled and the caller passed without a word."""
+COLD: TransferKind.ValueType  # 3
+"""Direct, without exchange."""
+Global___TransferKind: _TypeAlias = TransferKind  # noqa: Y015
+
 @_typing.final
 class ContactReceived(_message.Message):
     """An inbound contact arrived. Opens the contact; its response target is resolved at append from the policy in force."""
@@ -216,8 +244,10 @@ class ContactReceived(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     RESPONSE_DUE_TIME_FIELD_NUMBER: _builtins.int
     BOT_ANSWERS_FIELD_NUMBER: _builtins.int
+    SKILL_OF_REASON_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
-    """Id of the contact, chosen by the caller. No personal data."""
+    """Id of the contact, chosen by the caller. No personal data. Required, unless `thread_id` is given."""
     party_role: Global___PartyRole.ValueType
     """Role of who contacts us."""
     on_behalf_of: _builtins.str
@@ -227,7 +257,7 @@ class ContactReceived(_message.Message):
     queue: _builtins.str
     """Queue it waits in."""
     skill_needed: _builtins.str
-    """Skill it needs."""
+    """Skill it needs, as the caller knows it. Unset: the one that the policy names for the reason."""
     language: _builtins.str
     """Language, such as `fr` or `fr-CA`."""
     our_address: _builtins.str
@@ -242,6 +272,15 @@ class ContactReceived(_message.Message):
     """What was written. Sealed."""
     bot_answers: _builtins.bool
     """True when a bot's answer meets the response target; set by the ledger from the policy in force."""
+    skill_of_reason: _builtins.str
+    """Skill that the policy names for the reason; set by the ledger where the caller names none."""
+    thread_id: _builtins.str
+    """Thread of the channel that it came in, as the channel knows it. No personal data. Without `contact_id` the ledger decides at
+    append what it is, at the occur time: in a contact of the thread that is neither ended nor quiet for longer than the thread
+    window, it is recorded as message-received there, with all that was said here; otherwise it opens a contact whose id is
+    `<thread_id>.<n>`, n counting the contacts of the thread from 1. The answer to the append says which. With `contact_id` it
+    opens that contact. A message from before the thread's first contact opens one: import in order of time.
+    """
     @_builtins.property
     def customer(self) -> _core_pb2.Identifier:
         """Whom it came from. Unset: anonymous, with a subject of its own."""
@@ -273,10 +312,12 @@ class ContactReceived(_message.Message):
         attachments: _abc.Iterable[_core_pb2.Attachment] | None = ...,
         response_due_time: _timestamp_pb2.Timestamp | None = ...,
         bot_answers: _builtins.bool | None = ...,
+        skill_of_reason: _builtins.str | None = ...,
+        thread_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "bot_answers", b"bot_answers", "contact_id", b"contact_id", "customer", b"customer", "language", b"language", "on_behalf_of", b"on_behalf_of", "our_address", b"our_address", "party_role", b"party_role", "queue", b"queue", "reason", b"reason", "referral_id", b"referral_id", "reply_to", b"reply_to", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "bot_answers", b"bot_answers", "contact_id", b"contact_id", "customer", b"customer", "language", b"language", "on_behalf_of", b"on_behalf_of", "our_address", b"our_address", "party_role", b"party_role", "queue", b"queue", "reason", b"reason", "referral_id", b"referral_id", "reply_to", b"reply_to", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "skill_of_reason", b"skill_of_reason", "summary", b"summary", "thread_id", b"thread_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "bot_answers", b"bot_answers", "contact_id", b"contact_id", "customer", b"customer", "language", b"language", "on_behalf_of", b"on_behalf_of", "our_address", b"our_address", "party_role", b"party_role", "queue", b"queue", "reason", b"reason", "referral_id", b"referral_id", "reply_to", b"reply_to", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "bot_answers", b"bot_answers", "contact_id", b"contact_id", "customer", b"customer", "language", b"language", "on_behalf_of", b"on_behalf_of", "our_address", b"our_address", "party_role", b"party_role", "queue", b"queue", "reason", b"reason", "referral_id", b"referral_id", "reply_to", b"reply_to", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "skill_of_reason", b"skill_of_reason", "summary", b"summary", "thread_id", b"thread_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,11 +499,11 @@ class ContactEnded(_message.Message):
 
     @_builtins.property
     def talk(self) -> _duration_pb2.Duration:
-        """Time talked."""
+        """Time talked since the last transfer: the legs of a contact add up."""
 
     @_builtins.property
     def hold(self) -> _duration_pb2.Duration:
-        """Time on hold."""
+        """Time on hold since the last transfer."""
 
     def __init__(
         self,
@@ -539,3 +580,301 @@ class NoteAdded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NoteAdded: _TypeAlias = NoteAdded  # noqa: Y015
+
+@_typing.final
+class AuthenticationChecked(_message.Message):
+    """It was checked who the customer is. The result travels with a handoff that names the event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    method: _builtins.str
+    """How, a code such as `knowledge`, `one_time_code`."""
+    level: _builtins.str
+    """To which level, a code."""
+    passed: _builtins.bool
+    """True when it was passed."""
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it counts. Exclusive."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str | None = ...,
+        method: _builtins.str | None = ...,
+        level: _builtins.str | None = ...,
+        passed: _builtins.bool | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "level", b"level", "method", b"method", "passed", b"passed", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "level", b"level", "method", b"method", "passed", b"passed", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthenticationChecked: _TypeAlias = AuthenticationChecked  # noqa: Y015
+
+@_typing.final
+class ContactAttributed(_message.Message):
+    """Whose contact it is became known. The contact belongs to that customer from its beginning."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    evidence: _builtins.str
+    """What shows it, a code."""
+    @_builtins.property
+    def customer(self) -> _core_pb2.Identifier:
+        """Whose it is."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str | None = ...,
+        customer: _core_pb2.Identifier | None = ...,
+        evidence: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer", b"customer", "evidence", b"evidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer", b"customer", "evidence", b"evidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactAttributed: _TypeAlias = ContactAttributed  # noqa: Y015
+
+@_typing.final
+class MessageReceived(_message.Message):
+    """The customer wrote again in a contact that was under way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    RESPONSE_DUE_TIME_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    PARTY_ROLE_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    SKILL_NEEDED_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    OUR_ADDRESS_FIELD_NUMBER: _builtins.int
+    REPLY_TO_FIELD_NUMBER: _builtins.int
+    REFERRAL_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_IDS_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    body: _builtins.str
+    """What was written. Sealed."""
+    thread_id: _builtins.str
+    """Thread of the channel that it belongs to. Set by the ledger's own decision where it was sent as contact-received."""
+    summary: _builtins.str
+    """What it is about. Sealed."""
+    party_role: Global___PartyRole.ValueType
+    """Role of who wrote it."""
+    on_behalf_of: _builtins.str
+    """On whose behalf, in words. Sealed."""
+    reason: _builtins.str
+    """Why the customer wrote, as given with the message. The contact's own reason stays."""
+    queue: _builtins.str
+    """Queue it waits in."""
+    skill_needed: _builtins.str
+    """Skill it needs."""
+    language: _builtins.str
+    """Language, such as `fr` or `fr-CA`."""
+    our_address: _builtins.str
+    """Which of our addresses it arrived at. Sealed."""
+    reply_to: _builtins.str
+    """Contact it replies to."""
+    referral_id: _builtins.str
+    """Referral it follows."""
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Attachment]:
+        """Files that came with it."""
+
+    @_builtins.property
+    def response_due_time(self) -> _timestamp_pb2.Timestamp:
+        """When it has to be answered, inclusive; set by the ledger from the policy in force. Unset: no target."""
+
+    @_builtins.property
+    def customer(self) -> _core_pb2.Identifier:
+        """Who wrote it, where the channel says so. It does not change whose contact it is."""
+
+    @_builtins.property
+    def request_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Requests that it is about, where that is known when it comes, besides those that its contact was linked with before. Their wait
+        for the customer ends.
+        """
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str | None = ...,
+        body: _builtins.str | None = ...,
+        attachments: _abc.Iterable[_core_pb2.Attachment] | None = ...,
+        thread_id: _builtins.str | None = ...,
+        response_due_time: _timestamp_pb2.Timestamp | None = ...,
+        summary: _builtins.str | None = ...,
+        customer: _core_pb2.Identifier | None = ...,
+        party_role: Global___PartyRole.ValueType | None = ...,
+        on_behalf_of: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        queue: _builtins.str | None = ...,
+        skill_needed: _builtins.str | None = ...,
+        language: _builtins.str | None = ...,
+        our_address: _builtins.str | None = ...,
+        reply_to: _builtins.str | None = ...,
+        referral_id: _builtins.str | None = ...,
+        request_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "contact_id", b"contact_id", "customer", b"customer", "language", b"language", "on_behalf_of", b"on_behalf_of", "our_address", b"our_address", "party_role", b"party_role", "queue", b"queue", "reason", b"reason", "referral_id", b"referral_id", "reply_to", b"reply_to", "request_ids", b"request_ids", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "summary", b"summary", "thread_id", b"thread_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "contact_id", b"contact_id", "customer", b"customer", "language", b"language", "on_behalf_of", b"on_behalf_of", "our_address", b"our_address", "party_role", b"party_role", "queue", b"queue", "reason", b"reason", "referral_id", b"referral_id", "reply_to", b"reply_to", "request_ids", b"request_ids", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "summary", b"summary", "thread_id", b"thread_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageReceived: _TypeAlias = MessageReceived  # noqa: Y015
+
+@_typing.final
+class MessageSent(_message.Message):
+    """We wrote in a contact that was under way. Unless it is automatic, it answers all that the customer wrote before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    SENT_BY_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    STATEMENT_ID_FIELD_NUMBER: _builtins.int
+    PROMISE_IDS_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    sent_by: Global___AnsweredBy.ValueType
+    """Who wrote it."""
+    body: _builtins.str
+    """What was written. Sealed."""
+    statement_id: _builtins.str
+    """Official statement it passes on."""
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_core_pb2.Attachment]:
+        """Files that went with it."""
+
+    @_builtins.property
+    def promise_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Promises it serves."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str | None = ...,
+        sent_by: Global___AnsweredBy.ValueType | None = ...,
+        body: _builtins.str | None = ...,
+        attachments: _abc.Iterable[_core_pb2.Attachment] | None = ...,
+        statement_id: _builtins.str | None = ...,
+        promise_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "contact_id", b"contact_id", "promise_ids", b"promise_ids", "sent_by", b"sent_by", "statement_id", b"statement_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "body", b"body", "contact_id", b"contact_id", "promise_ids", b"promise_ids", "sent_by", b"sent_by", "statement_id", b"statement_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageSent: _TypeAlias = MessageSent  # noqa: Y015
+
+@_typing.final
+class ContactTransferred(_message.Message):
+    """The live contact was passed on to another person or queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    FROM_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    TO_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    TO_QUEUE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TALK_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    from_department: _builtins.str
+    """From which department. Unset: that of the event."""
+    to_department: _builtins.str
+    """To which department."""
+    to_queue: _builtins.str
+    """To which queue."""
+    kind: Global___TransferKind.ValueType
+    """How."""
+    reason: _builtins.str
+    """Why, a code."""
+    @_builtins.property
+    def talk(self) -> _duration_pb2.Duration:
+        """Time talked in this leg."""
+
+    @_builtins.property
+    def hold(self) -> _duration_pb2.Duration:
+        """Time on hold in this leg."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str | None = ...,
+        from_department: _builtins.str | None = ...,
+        to_department: _builtins.str | None = ...,
+        to_queue: _builtins.str | None = ...,
+        kind: Global___TransferKind.ValueType | None = ...,
+        talk: _duration_pb2.Duration | None = ...,
+        hold: _duration_pb2.Duration | None = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "from_department", b"from_department", "hold", b"hold", "kind", b"kind", "reason", b"reason", "talk", b"talk", "to_department", b"to_department", "to_queue", b"to_queue"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "from_department", b"from_department", "hold", b"hold", "kind", b"kind", "reason", b"reason", "talk", b"talk", "to_department", b"to_department", "to_queue", b"to_queue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactTransferred: _TypeAlias = ContactTransferred  # noqa: Y015
+
+@_typing.final
+class ColleagueConsulted(_message.Message):
+    """A colleague was asked while the customer stayed. Not a transfer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    OF_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact."""
+    of_department: _builtins.str
+    """Department that was asked."""
+    about: _builtins.str
+    """About what, a code."""
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str | None = ...,
+        of_department: _builtins.str | None = ...,
+        about: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "contact_id", b"contact_id", "of_department", b"of_department"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "contact_id", b"contact_id", "of_department", b"of_department"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColleagueConsulted: _TypeAlias = ColleagueConsulted  # noqa: Y015

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.api.v1 import core_pb2 as ledger_dot_api_dot_v1_dot_core__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cledger/api/v1/customer.proto\x12\rledger.api.v1\x1a\x18ledger/api/v1/core.proto\"r\n\x11\x43ustomerReference\x12/\n\nidentifier\x18\x01 \x01(\x0b\x32\x19.ledger.api.v1.IdentifierH\x00\x12\x1f\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x42\x0b\n\x02\x62y\x12\x05\xbaH\x02\x08\x01\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cledger/api/v1/customer.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/api/v1/core.proto\"r\n\x11\x43ustomerReference\x12/\n\nidentifier\x18\x01 \x01(\x0b\x32\x19.ledger.api.v1.IdentifierH\x00\x12\x1f\n\x0b\x63ustomer_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x42\x0b\n\x02\x62y\x12\x05\xbaH\x02\x08\x01\"\xd7\x01\n\x0e\x41uthentication\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\ncontact_id\x18\x02 \x01(\t\x12\x30\n\x0c\x63hecked_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06method\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\t\x12\x0e\n\x06passed\x18\x06 \x01(\x08\x12/\n\x0bvalid_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05valid\x18\x08 \x01(\x08\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERREFERENCE'].oneofs_by_name['by']._serialized_options = b'\272H\002\010\001'
   _globals['_CUSTOMERREFERENCE'].fields_by_name['customer_id']._loaded_options = None
   _globals['_CUSTOMERREFERENCE'].fields_by_name['customer_id']._serialized_options = b'\272H\005r\003\260\001\001'
-  _globals['_CUSTOMERREFERENCE']._serialized_start=73
-  _globals['_CUSTOMERREFERENCE']._serialized_end=187
+  _globals['_CUSTOMERREFERENCE']._serialized_start=106
+  _globals['_CUSTOMERREFERENCE']._serialized_end=220
+  _globals['_AUTHENTICATION']._serialized_start=223
+  _globals['_AUTHENTICATION']._serialized_end=438
 # @@protoc_insertion_point(module_scope)

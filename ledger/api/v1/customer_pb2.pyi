@@ -5,15 +5,16 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from ledger.api.v1 import core_pb2 as _core_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -46,3 +47,57 @@ class CustomerReference(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_by) -> _WhichOneofReturnType_by | None: ...
 
 Global___CustomerReference: _TypeAlias = CustomerReference  # noqa: Y015
+
+@_typing.final
+class Authentication(_message.Message):
+    """A check of who the customer is, as recorded with authentication-checked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CHECKED_TIME_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    VALID_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """Id of the event: what a handoff names."""
+    contact_id: _builtins.str
+    """Contact in which it was checked."""
+    method: _builtins.str
+    """How, a code."""
+    level: _builtins.str
+    """To which level, a code."""
+    passed: _builtins.bool
+    """Whether it was passed."""
+    valid: _builtins.bool
+    """True when it counts at the evaluated time: passed, and neither over nor yet to come."""
+    @_builtins.property
+    def checked_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it counts. Exclusive. Unset: as long as its contact goes on."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str | None = ...,
+        contact_id: _builtins.str | None = ...,
+        checked_time: _timestamp_pb2.Timestamp | None = ...,
+        method: _builtins.str | None = ...,
+        level: _builtins.str | None = ...,
+        passed: _builtins.bool | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        valid: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checked_time", b"checked_time", "contact_id", b"contact_id", "event_id", b"event_id", "level", b"level", "method", b"method", "passed", b"passed", "valid", b"valid", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked_time", b"checked_time", "contact_id", b"contact_id", "event_id", b"event_id", "level", b"level", "method", b"method", "passed", b"passed", "valid", b"valid", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Authentication: _TypeAlias = Authentication  # noqa: Y015

@@ -48,6 +48,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The topic is written by the ledger only. Leave it to the clock."""
     APPEND_TOO_LARGE: _ErrorReason.ValueType  # 12
     """Too many events or groups in one call. Split it."""
+    POLICY_INVALID: _ErrorReason.ValueType  # 13
+    """The service policy has mistakes: each is listed with its place and its reason. Mend them, and check it with `tellonce policy check`."""
     EVENT_ID_REUSED: _ErrorReason.ValueType  # 20
     """The event id is already recorded with other content. Use a new id for a new event."""
     REVISION_MISMATCH: _ErrorReason.ValueType  # 21
@@ -66,6 +68,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The event occurred longer ago than the recording allowance. Set `record_late`, or import it."""
     IMPORT_NOT_OPEN: _ErrorReason.ValueType  # 28
     """The import run is not open. Append `import-started` first, or use a run that has not finished."""
+    FACTS_MISSING: _ErrorReason.ValueType  # 29
+    """The handoff lacks facts that the policy requires for its type. Pass the facts named in the metadata with the offer."""
+    DEPARTMENT_UNKNOWN: _ErrorReason.ValueType  # 30
+    """The policy does not name this department. Use one that it names, or publish a policy that names it."""
+    STRANDS_OPEN: _ErrorReason.ValueType  # 31
+    """Parallel strands of the request are open: handoffs that stay, neither done nor withdrawn. End them first, or record why not
+    (rule-overridden of the rule `strands_open`) and name that event in `override_event_id`.
+    """
+    NOT_CORRECTABLE: _ErrorReason.ValueType  # 39
+    """The event cannot be corrected or retracted so: it is another kind, another stream, the ledger's own, or a correction itself. The
+    message says what to name or to record instead.
+    """
     TOKEN_MALFORMED: _ErrorReason.ValueType  # 40
     """The token cannot be read. Use one that an append or a read returned."""
     TOKEN_OF_OTHER_LEDGER: _ErrorReason.ValueType  # 41
@@ -136,6 +150,8 @@ TOPIC_RESERVED: ErrorReason.ValueType  # 11
 """The topic is written by the ledger only. Leave it to the clock."""
 APPEND_TOO_LARGE: ErrorReason.ValueType  # 12
 """Too many events or groups in one call. Split it."""
+POLICY_INVALID: ErrorReason.ValueType  # 13
+"""The service policy has mistakes: each is listed with its place and its reason. Mend them, and check it with `tellonce policy check`."""
 EVENT_ID_REUSED: ErrorReason.ValueType  # 20
 """The event id is already recorded with other content. Use a new id for a new event."""
 REVISION_MISMATCH: ErrorReason.ValueType  # 21
@@ -154,6 +170,18 @@ OCCURRED_TOO_LONG_AGO: ErrorReason.ValueType  # 27
 """The event occurred longer ago than the recording allowance. Set `record_late`, or import it."""
 IMPORT_NOT_OPEN: ErrorReason.ValueType  # 28
 """The import run is not open. Append `import-started` first, or use a run that has not finished."""
+FACTS_MISSING: ErrorReason.ValueType  # 29
+"""The handoff lacks facts that the policy requires for its type. Pass the facts named in the metadata with the offer."""
+DEPARTMENT_UNKNOWN: ErrorReason.ValueType  # 30
+"""The policy does not name this department. Use one that it names, or publish a policy that names it."""
+STRANDS_OPEN: ErrorReason.ValueType  # 31
+"""Parallel strands of the request are open: handoffs that stay, neither done nor withdrawn. End them first, or record why not
+(rule-overridden of the rule `strands_open`) and name that event in `override_event_id`.
+"""
+NOT_CORRECTABLE: ErrorReason.ValueType  # 39
+"""The event cannot be corrected or retracted so: it is another kind, another stream, the ledger's own, or a correction itself. The
+message says what to name or to record instead.
+"""
 TOKEN_MALFORMED: ErrorReason.ValueType  # 40
 """The token cannot be read. Use one that an append or a read returned."""
 TOKEN_OF_OTHER_LEDGER: ErrorReason.ValueType  # 41

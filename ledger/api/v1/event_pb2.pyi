@@ -3,17 +3,25 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ledger.api.v1 import answer_pb2 as _answer_pb2
+from ledger.api.v1 import complaint_pb2 as _complaint_pb2
 from ledger.api.v1 import contact_pb2 as _contact_pb2
 from ledger.api.v1 import core_pb2 as _core_pb2
+from ledger.api.v1 import exception_pb2 as _exception_pb2
+from ledger.api.v1 import experience_pb2 as _experience_pb2
 from ledger.api.v1 import extension_pb2 as _extension_pb2
 from ledger.api.v1 import fact_pb2 as _fact_pb2
 from ledger.api.v1 import governance_pb2 as _governance_pb2
 from ledger.api.v1 import handoff_pb2 as _handoff_pb2
 from ledger.api.v1 import identity_pb2 as _identity_pb2
+from ledger.api.v1 import improvement_pb2 as _improvement_pb2
+from ledger.api.v1 import opportunity_pb2 as _opportunity_pb2
 from ledger.api.v1 import policy_pb2 as _policy_pb2
 from ledger.api.v1 import promise_pb2 as _promise_pb2
 from ledger.api.v1 import request_pb2 as _request_pb2
@@ -27,6 +35,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _EnvelopePart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EnvelopePartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EnvelopePart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENVELOPE_PART_UNSPECIFIED: _EnvelopePart.ValueType  # 0
+    """Never sent."""
+    PART_CHANNEL: _EnvelopePart.ValueType  # 1
+    """The channel."""
+    PART_DEPARTMENT: _EnvelopePart.ValueType  # 2
+    """The department."""
+    PART_ACTOR: _EnvelopePart.ValueType  # 3
+    """The actor."""
+
+class EnvelopePart(_EnvelopePart, metaclass=_EnvelopePartEnumTypeWrapper):
+    """A part of an envelope that an event may do without."""
+
+ENVELOPE_PART_UNSPECIFIED: EnvelopePart.ValueType  # 0
+"""Never sent."""
+PART_CHANNEL: EnvelopePart.ValueType  # 1
+"""The channel."""
+PART_DEPARTMENT: EnvelopePart.ValueType  # 2
+"""The department."""
+PART_ACTOR: EnvelopePart.ValueType  # 3
+"""The actor."""
+Global___EnvelopePart: _TypeAlias = EnvelopePart  # noqa: Y015
 
 class _ContentState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -76,6 +112,8 @@ class EventEnvelope(_message.Message):
     SUPERVISOR_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
+    POLICY_ID_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Id of the event, a UUID, best a version 7. The same id with the same content is recorded once, for ever. Unset: the
     server makes one, and a retry is then not safe.
@@ -104,6 +142,10 @@ class EventEnvelope(_message.Message):
     """What it belongs to, as the caller knows it: events of one conversation or run share it."""
     causation_id: _builtins.str
     """Id of the event that caused it."""
+    policy_id: _builtins.str
+    """Policy whose playbook acts. Set by the ledger's playbooks alone; on a recorded event it stands in `RecordedEvent.policy_id`."""
+    policy_version: _builtins.int
+    """Its version. Set by the ledger's playbooks alone."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, between 1900 and 5 minutes from now. Unset: now."""
@@ -129,10 +171,12 @@ class EventEnvelope(_message.Message):
         supervisor: _builtins.bool | None = ...,
         correlation_id: _builtins.str | None = ...,
         causation_id: _builtins.str | None = ...,
+        policy_id: _builtins.str | None = ...,
+        policy_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_kind", b"actor_kind", "causation_id", b"causation_id", "channel", b"channel", "correlation_id", b"correlation_id", "department", b"department", "event_id", b"event_id", "import_run", b"import_run", "occur_time", b"occur_time", "precision", b"precision", "record_late", b"record_late", "source", b"source", "source_record_time", b"source_record_time", "supervisor", b"supervisor"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_kind", b"actor_kind", "causation_id", b"causation_id", "channel", b"channel", "correlation_id", b"correlation_id", "department", b"department", "event_id", b"event_id", "import_run", b"import_run", "occur_time", b"occur_time", "policy_id", b"policy_id", "policy_version", b"policy_version", "precision", b"precision", "record_late", b"record_late", "source", b"source", "source_record_time", b"source_record_time", "supervisor", b"supervisor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_kind", b"actor_kind", "causation_id", b"causation_id", "channel", b"channel", "correlation_id", b"correlation_id", "department", b"department", "event_id", b"event_id", "import_run", b"import_run", "occur_time", b"occur_time", "precision", b"precision", "record_late", b"record_late", "source", b"source", "source_record_time", b"source_record_time", "supervisor", b"supervisor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_kind", b"actor_kind", "causation_id", b"causation_id", "channel", b"channel", "correlation_id", b"correlation_id", "department", b"department", "event_id", b"event_id", "import_run", b"import_run", "occur_time", b"occur_time", "policy_id", b"policy_id", "policy_version", b"policy_version", "precision", b"precision", "record_late", b"record_late", "source", b"source", "source_record_time", b"source_record_time", "supervisor", b"supervisor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,6 +196,12 @@ class Payload(_message.Message):
     CONTACT_ENDED_FIELD_NUMBER: _builtins.int
     CONTACT_WRAPPED_UP_FIELD_NUMBER: _builtins.int
     NOTE_ADDED_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_CHECKED_FIELD_NUMBER: _builtins.int
+    CONTACT_ATTRIBUTED_FIELD_NUMBER: _builtins.int
+    MESSAGE_RECEIVED_FIELD_NUMBER: _builtins.int
+    MESSAGE_SENT_FIELD_NUMBER: _builtins.int
+    CONTACT_TRANSFERRED_FIELD_NUMBER: _builtins.int
+    COLLEAGUE_CONSULTED_FIELD_NUMBER: _builtins.int
     REQUEST_OPENED_FIELD_NUMBER: _builtins.int
     REQUEST_CLASSIFIED_FIELD_NUMBER: _builtins.int
     REQUEST_ASSIGNED_FIELD_NUMBER: _builtins.int
@@ -193,11 +243,45 @@ class Payload(_message.Message):
     IDENTITY_UNLINKED_FIELD_NUMBER: _builtins.int
     IDENTIFIER_SHARED_FIELD_NUMBER: _builtins.int
     CUSTOMER_CLASSIFIED_FIELD_NUMBER: _builtins.int
+    ANSWER_GIVEN_FIELD_NUMBER: _builtins.int
+    STATEMENT_PUBLISHED_FIELD_NUMBER: _builtins.int
+    STATEMENT_ANNOUNCED_FIELD_NUMBER: _builtins.int
+    STATEMENT_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    STATEMENT_WITHDRAWN_FIELD_NUMBER: _builtins.int
+    COMPLAINT_RECEIVED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_ASSESSED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_INVESTIGATED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_RESPONDED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_CONTESTED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_ESCALATED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_WITHDRAWN_FIELD_NUMBER: _builtins.int
+    COMPLAINT_REOPENED_FIELD_NUMBER: _builtins.int
+    COMPLAINT_CLOSED_FIELD_NUMBER: _builtins.int
+    SATISFACTION_ASKED_FIELD_NUMBER: _builtins.int
+    SATISFACTION_RECORDED_FIELD_NUMBER: _builtins.int
+    IRRITANT_REPORTED_FIELD_NUMBER: _builtins.int
+    REFERRAL_MADE_FIELD_NUMBER: _builtins.int
+    JOURNEY_STEP_REACHED_FIELD_NUMBER: _builtins.int
+    OPPORTUNITY_SUGGESTED_FIELD_NUMBER: _builtins.int
+    OPPORTUNITY_NOTED_FIELD_NUMBER: _builtins.int
+    OPPORTUNITY_TAKEN_FIELD_NUMBER: _builtins.int
+    OPPORTUNITY_DISMISSED_FIELD_NUMBER: _builtins.int
+    EXCEPTION_REQUESTED_FIELD_NUMBER: _builtins.int
+    EXCEPTION_GRANTED_FIELD_NUMBER: _builtins.int
+    EXCEPTION_DENIED_FIELD_NUMBER: _builtins.int
+    EXCEPTION_ENDED_FIELD_NUMBER: _builtins.int
+    RULE_OVERRIDDEN_FIELD_NUMBER: _builtins.int
+    IMPROVEMENT_PROPOSED_FIELD_NUMBER: _builtins.int
+    IMPROVEMENT_CLOSED_FIELD_NUMBER: _builtins.int
     LEDGER_OPENED_FIELD_NUMBER: _builtins.int
     IMPORT_STARTED_FIELD_NUMBER: _builtins.int
     IMPORT_FINISHED_FIELD_NUMBER: _builtins.int
     EVENT_CONFIRMED_FIELD_NUMBER: _builtins.int
+    EVENT_CORRECTED_FIELD_NUMBER: _builtins.int
+    EVENT_RETRACTED_FIELD_NUMBER: _builtins.int
     POLICY_PUBLISHED_FIELD_NUMBER: _builtins.int
+    POLICY_WITHDRAWN_FIELD_NUMBER: _builtins.int
     CUSTOM_RECORDED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def contact_received(self) -> _contact_pb2.ContactReceived:
@@ -230,6 +314,30 @@ class Payload(_message.Message):
     @_builtins.property
     def note_added(self) -> _contact_pb2.NoteAdded:
         """Contact: see NoteAdded."""
+
+    @_builtins.property
+    def authentication_checked(self) -> _contact_pb2.AuthenticationChecked:
+        """Contact: see AuthenticationChecked."""
+
+    @_builtins.property
+    def contact_attributed(self) -> _contact_pb2.ContactAttributed:
+        """Contact: see ContactAttributed."""
+
+    @_builtins.property
+    def message_received(self) -> _contact_pb2.MessageReceived:
+        """Contact: see MessageReceived."""
+
+    @_builtins.property
+    def message_sent(self) -> _contact_pb2.MessageSent:
+        """Contact: see MessageSent."""
+
+    @_builtins.property
+    def contact_transferred(self) -> _contact_pb2.ContactTransferred:
+        """Contact: see ContactTransferred."""
+
+    @_builtins.property
+    def colleague_consulted(self) -> _contact_pb2.ColleagueConsulted:
+        """Contact: see ColleagueConsulted."""
 
     @_builtins.property
     def request_opened(self) -> _request_pb2.RequestOpened:
@@ -396,6 +504,130 @@ class Payload(_message.Message):
         """Identity: see CustomerClassified."""
 
     @_builtins.property
+    def answer_given(self) -> _answer_pb2.AnswerGiven:
+        """Answer: see AnswerGiven."""
+
+    @_builtins.property
+    def statement_published(self) -> _answer_pb2.StatementPublished:
+        """Answer: see StatementPublished."""
+
+    @_builtins.property
+    def statement_announced(self) -> _answer_pb2.StatementAnnounced:
+        """Answer: see StatementAnnounced."""
+
+    @_builtins.property
+    def statement_acknowledged(self) -> _answer_pb2.StatementAcknowledged:
+        """Answer: see StatementAcknowledged."""
+
+    @_builtins.property
+    def statement_withdrawn(self) -> _answer_pb2.StatementWithdrawn:
+        """Answer: see StatementWithdrawn."""
+
+    @_builtins.property
+    def complaint_received(self) -> _complaint_pb2.ComplaintReceived:
+        """Complaint: see ComplaintReceived."""
+
+    @_builtins.property
+    def complaint_acknowledged(self) -> _complaint_pb2.ComplaintAcknowledged:
+        """Complaint: see ComplaintAcknowledged."""
+
+    @_builtins.property
+    def complaint_assessed(self) -> _complaint_pb2.ComplaintAssessed:
+        """Complaint: see ComplaintAssessed."""
+
+    @_builtins.property
+    def complaint_investigated(self) -> _complaint_pb2.ComplaintInvestigated:
+        """Complaint: see ComplaintInvestigated."""
+
+    @_builtins.property
+    def complaint_responded(self) -> _complaint_pb2.ComplaintResponded:
+        """Complaint: see ComplaintResponded."""
+
+    @_builtins.property
+    def complaint_contested(self) -> _complaint_pb2.ComplaintContested:
+        """Complaint: see ComplaintContested."""
+
+    @_builtins.property
+    def complaint_escalated(self) -> _complaint_pb2.ComplaintEscalated:
+        """Complaint: see ComplaintEscalated."""
+
+    @_builtins.property
+    def complaint_withdrawn(self) -> _complaint_pb2.ComplaintWithdrawn:
+        """Complaint: see ComplaintWithdrawn."""
+
+    @_builtins.property
+    def complaint_reopened(self) -> _complaint_pb2.ComplaintReopened:
+        """Complaint: see ComplaintReopened."""
+
+    @_builtins.property
+    def complaint_closed(self) -> _complaint_pb2.ComplaintClosed:
+        """Complaint: see ComplaintClosed."""
+
+    @_builtins.property
+    def satisfaction_asked(self) -> _experience_pb2.SatisfactionAsked:
+        """Experience: see SatisfactionAsked."""
+
+    @_builtins.property
+    def satisfaction_recorded(self) -> _experience_pb2.SatisfactionRecorded:
+        """Experience: see SatisfactionRecorded."""
+
+    @_builtins.property
+    def irritant_reported(self) -> _experience_pb2.IrritantReported:
+        """Experience: see IrritantReported."""
+
+    @_builtins.property
+    def referral_made(self) -> _experience_pb2.ReferralMade:
+        """Experience: see ReferralMade."""
+
+    @_builtins.property
+    def journey_step_reached(self) -> _experience_pb2.JourneyStepReached:
+        """Experience: see JourneyStepReached."""
+
+    @_builtins.property
+    def opportunity_suggested(self) -> _opportunity_pb2.OpportunitySuggested:
+        """Opportunity: see OpportunitySuggested."""
+
+    @_builtins.property
+    def opportunity_noted(self) -> _opportunity_pb2.OpportunityNoted:
+        """Opportunity: see OpportunityNoted."""
+
+    @_builtins.property
+    def opportunity_taken(self) -> _opportunity_pb2.OpportunityTaken:
+        """Opportunity: see OpportunityTaken."""
+
+    @_builtins.property
+    def opportunity_dismissed(self) -> _opportunity_pb2.OpportunityDismissed:
+        """Opportunity: see OpportunityDismissed."""
+
+    @_builtins.property
+    def exception_requested(self) -> _exception_pb2.ExceptionRequested:
+        """Exception: see ExceptionRequested."""
+
+    @_builtins.property
+    def exception_granted(self) -> _exception_pb2.ExceptionGranted:
+        """Exception: see ExceptionGranted."""
+
+    @_builtins.property
+    def exception_denied(self) -> _exception_pb2.ExceptionDenied:
+        """Exception: see ExceptionDenied."""
+
+    @_builtins.property
+    def exception_ended(self) -> _exception_pb2.ExceptionEnded:
+        """Exception: see ExceptionEnded."""
+
+    @_builtins.property
+    def rule_overridden(self) -> _exception_pb2.RuleOverridden:
+        """Exception: see RuleOverridden."""
+
+    @_builtins.property
+    def improvement_proposed(self) -> _improvement_pb2.ImprovementProposed:
+        """Improvement: see ImprovementProposed."""
+
+    @_builtins.property
+    def improvement_closed(self) -> _improvement_pb2.ImprovementClosed:
+        """Improvement: see ImprovementClosed."""
+
+    @_builtins.property
     def ledger_opened(self) -> _governance_pb2.LedgerOpened:
         """Governance: see LedgerOpened."""
 
@@ -412,8 +644,20 @@ class Payload(_message.Message):
         """Governance: see EventConfirmed."""
 
     @_builtins.property
+    def event_corrected(self) -> Global___EventCorrected:
+        """Governance: see EventCorrected."""
+
+    @_builtins.property
+    def event_retracted(self) -> _governance_pb2.EventRetracted:
+        """Governance: see EventRetracted."""
+
+    @_builtins.property
     def policy_published(self) -> _policy_pb2.PolicyPublished:
         """Policy: see PolicyPublished."""
+
+    @_builtins.property
+    def policy_withdrawn(self) -> _policy_pb2.PolicyWithdrawn:
+        """Policy: see PolicyWithdrawn."""
 
     @_builtins.property
     def custom_recorded(self) -> _extension_pb2.CustomRecorded:
@@ -430,6 +674,12 @@ class Payload(_message.Message):
         contact_ended: _contact_pb2.ContactEnded | None = ...,
         contact_wrapped_up: _contact_pb2.ContactWrappedUp | None = ...,
         note_added: _contact_pb2.NoteAdded | None = ...,
+        authentication_checked: _contact_pb2.AuthenticationChecked | None = ...,
+        contact_attributed: _contact_pb2.ContactAttributed | None = ...,
+        message_received: _contact_pb2.MessageReceived | None = ...,
+        message_sent: _contact_pb2.MessageSent | None = ...,
+        contact_transferred: _contact_pb2.ContactTransferred | None = ...,
+        colleague_consulted: _contact_pb2.ColleagueConsulted | None = ...,
         request_opened: _request_pb2.RequestOpened | None = ...,
         request_classified: _request_pb2.RequestClassified | None = ...,
         request_assigned: _request_pb2.RequestAssigned | None = ...,
@@ -471,22 +721,156 @@ class Payload(_message.Message):
         identity_unlinked: _identity_pb2.IdentityUnlinked | None = ...,
         identifier_shared: _identity_pb2.IdentifierShared | None = ...,
         customer_classified: _identity_pb2.CustomerClassified | None = ...,
+        answer_given: _answer_pb2.AnswerGiven | None = ...,
+        statement_published: _answer_pb2.StatementPublished | None = ...,
+        statement_announced: _answer_pb2.StatementAnnounced | None = ...,
+        statement_acknowledged: _answer_pb2.StatementAcknowledged | None = ...,
+        statement_withdrawn: _answer_pb2.StatementWithdrawn | None = ...,
+        complaint_received: _complaint_pb2.ComplaintReceived | None = ...,
+        complaint_acknowledged: _complaint_pb2.ComplaintAcknowledged | None = ...,
+        complaint_assessed: _complaint_pb2.ComplaintAssessed | None = ...,
+        complaint_investigated: _complaint_pb2.ComplaintInvestigated | None = ...,
+        complaint_responded: _complaint_pb2.ComplaintResponded | None = ...,
+        complaint_contested: _complaint_pb2.ComplaintContested | None = ...,
+        complaint_escalated: _complaint_pb2.ComplaintEscalated | None = ...,
+        complaint_withdrawn: _complaint_pb2.ComplaintWithdrawn | None = ...,
+        complaint_reopened: _complaint_pb2.ComplaintReopened | None = ...,
+        complaint_closed: _complaint_pb2.ComplaintClosed | None = ...,
+        satisfaction_asked: _experience_pb2.SatisfactionAsked | None = ...,
+        satisfaction_recorded: _experience_pb2.SatisfactionRecorded | None = ...,
+        irritant_reported: _experience_pb2.IrritantReported | None = ...,
+        referral_made: _experience_pb2.ReferralMade | None = ...,
+        journey_step_reached: _experience_pb2.JourneyStepReached | None = ...,
+        opportunity_suggested: _opportunity_pb2.OpportunitySuggested | None = ...,
+        opportunity_noted: _opportunity_pb2.OpportunityNoted | None = ...,
+        opportunity_taken: _opportunity_pb2.OpportunityTaken | None = ...,
+        opportunity_dismissed: _opportunity_pb2.OpportunityDismissed | None = ...,
+        exception_requested: _exception_pb2.ExceptionRequested | None = ...,
+        exception_granted: _exception_pb2.ExceptionGranted | None = ...,
+        exception_denied: _exception_pb2.ExceptionDenied | None = ...,
+        exception_ended: _exception_pb2.ExceptionEnded | None = ...,
+        rule_overridden: _exception_pb2.RuleOverridden | None = ...,
+        improvement_proposed: _improvement_pb2.ImprovementProposed | None = ...,
+        improvement_closed: _improvement_pb2.ImprovementClosed | None = ...,
         ledger_opened: _governance_pb2.LedgerOpened | None = ...,
         import_started: _governance_pb2.ImportStarted | None = ...,
         import_finished: _governance_pb2.ImportFinished | None = ...,
         event_confirmed: _governance_pb2.EventConfirmed | None = ...,
+        event_corrected: Global___EventCorrected | None = ...,
+        event_retracted: _governance_pb2.EventRetracted | None = ...,
         policy_published: _policy_pb2.PolicyPublished | None = ...,
+        policy_withdrawn: _policy_pb2.PolicyWithdrawn | None = ...,
         custom_recorded: _extension_pb2.CustomRecorded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_abandoned", b"contact_abandoned", "contact_answered", b"contact_answered", "contact_ended", b"contact_ended", "contact_linked", b"contact_linked", "contact_made", b"contact_made", "contact_queued", b"contact_queued", "contact_received", b"contact_received", "contact_wrapped_up", b"contact_wrapped_up", "custom_recorded", b"custom_recorded", "customer_classified", b"customer_classified", "customer_informed", b"customer_informed", "event_confirmed", b"event_confirmed", "fact_asked", b"fact_asked", "fact_confirmed", b"fact_confirmed", "fact_given", b"fact_given", "handoff_accepted", b"handoff_accepted", "handoff_completed", b"handoff_completed", "handoff_expired", b"handoff_expired", "handoff_offered", b"handoff_offered", "handoff_overdue", b"handoff_overdue", "handoff_rated", b"handoff_rated", "handoff_rejected", b"handoff_rejected", "handoff_returned", b"handoff_returned", "handoff_supplied", b"handoff_supplied", "handoff_withdrawn", b"handoff_withdrawn", "identifier_shared", b"identifier_shared", "identity_linked", b"identity_linked", "identity_unlinked", b"identity_unlinked", "import_finished", b"import_finished", "import_started", b"import_started", "kind", b"kind", "ledger_opened", b"ledger_opened", "note_added", b"note_added", "policy_published", b"policy_published", "promise_broken", b"promise_broken", "promise_dated", b"promise_dated", "promise_disputed", b"promise_disputed", "promise_kept", b"promise_kept", "promise_made", b"promise_made", "promise_reassigned", b"promise_reassigned", "promise_released", b"promise_released", "promise_renegotiated", b"promise_renegotiated", "promise_withdrawn", b"promise_withdrawn", "request_assigned", b"request_assigned", "request_classified", b"request_classified", "request_closed", b"request_closed", "request_confirmed", b"request_confirmed", "request_escalated", b"request_escalated", "request_merged", b"request_merged", "request_opened", b"request_opened", "request_refused", b"request_refused", "request_reopened", b"request_reopened", "request_resolved", b"request_resolved", "request_resumed", b"request_resumed", "request_waiting", b"request_waiting", "request_withdrawn", b"request_withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_given", b"answer_given", "authentication_checked", b"authentication_checked", "colleague_consulted", b"colleague_consulted", "complaint_acknowledged", b"complaint_acknowledged", "complaint_assessed", b"complaint_assessed", "complaint_closed", b"complaint_closed", "complaint_contested", b"complaint_contested", "complaint_escalated", b"complaint_escalated", "complaint_investigated", b"complaint_investigated", "complaint_received", b"complaint_received", "complaint_reopened", b"complaint_reopened", "complaint_responded", b"complaint_responded", "complaint_withdrawn", b"complaint_withdrawn", "contact_abandoned", b"contact_abandoned", "contact_answered", b"contact_answered", "contact_attributed", b"contact_attributed", "contact_ended", b"contact_ended", "contact_linked", b"contact_linked", "contact_made", b"contact_made", "contact_queued", b"contact_queued", "contact_received", b"contact_received", "contact_transferred", b"contact_transferred", "contact_wrapped_up", b"contact_wrapped_up", "custom_recorded", b"custom_recorded", "customer_classified", b"customer_classified", "customer_informed", b"customer_informed", "event_confirmed", b"event_confirmed", "event_corrected", b"event_corrected", "event_retracted", b"event_retracted", "exception_denied", b"exception_denied", "exception_ended", b"exception_ended", "exception_granted", b"exception_granted", "exception_requested", b"exception_requested", "fact_asked", b"fact_asked", "fact_confirmed", b"fact_confirmed", "fact_given", b"fact_given", "handoff_accepted", b"handoff_accepted", "handoff_completed", b"handoff_completed", "handoff_expired", b"handoff_expired", "handoff_offered", b"handoff_offered", "handoff_overdue", b"handoff_overdue", "handoff_rated", b"handoff_rated", "handoff_rejected", b"handoff_rejected", "handoff_returned", b"handoff_returned", "handoff_supplied", b"handoff_supplied", "handoff_withdrawn", b"handoff_withdrawn", "identifier_shared", b"identifier_shared", "identity_linked", b"identity_linked", "identity_unlinked", b"identity_unlinked", "import_finished", b"import_finished", "import_started", b"import_started", "improvement_closed", b"improvement_closed", "improvement_proposed", b"improvement_proposed", "irritant_reported", b"irritant_reported", "journey_step_reached", b"journey_step_reached", "kind", b"kind", "ledger_opened", b"ledger_opened", "message_received", b"message_received", "message_sent", b"message_sent", "note_added", b"note_added", "opportunity_dismissed", b"opportunity_dismissed", "opportunity_noted", b"opportunity_noted", "opportunity_suggested", b"opportunity_suggested", "opportunity_taken", b"opportunity_taken", "policy_published", b"policy_published", "policy_withdrawn", b"policy_withdrawn", "promise_broken", b"promise_broken", "promise_dated", b"promise_dated", "promise_disputed", b"promise_disputed", "promise_kept", b"promise_kept", "promise_made", b"promise_made", "promise_reassigned", b"promise_reassigned", "promise_released", b"promise_released", "promise_renegotiated", b"promise_renegotiated", "promise_withdrawn", b"promise_withdrawn", "referral_made", b"referral_made", "request_assigned", b"request_assigned", "request_classified", b"request_classified", "request_closed", b"request_closed", "request_confirmed", b"request_confirmed", "request_escalated", b"request_escalated", "request_merged", b"request_merged", "request_opened", b"request_opened", "request_refused", b"request_refused", "request_reopened", b"request_reopened", "request_resolved", b"request_resolved", "request_resumed", b"request_resumed", "request_waiting", b"request_waiting", "request_withdrawn", b"request_withdrawn", "rule_overridden", b"rule_overridden", "satisfaction_asked", b"satisfaction_asked", "satisfaction_recorded", b"satisfaction_recorded", "statement_acknowledged", b"statement_acknowledged", "statement_announced", b"statement_announced", "statement_published", b"statement_published", "statement_withdrawn", b"statement_withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_abandoned", b"contact_abandoned", "contact_answered", b"contact_answered", "contact_ended", b"contact_ended", "contact_linked", b"contact_linked", "contact_made", b"contact_made", "contact_queued", b"contact_queued", "contact_received", b"contact_received", "contact_wrapped_up", b"contact_wrapped_up", "custom_recorded", b"custom_recorded", "customer_classified", b"customer_classified", "customer_informed", b"customer_informed", "event_confirmed", b"event_confirmed", "fact_asked", b"fact_asked", "fact_confirmed", b"fact_confirmed", "fact_given", b"fact_given", "handoff_accepted", b"handoff_accepted", "handoff_completed", b"handoff_completed", "handoff_expired", b"handoff_expired", "handoff_offered", b"handoff_offered", "handoff_overdue", b"handoff_overdue", "handoff_rated", b"handoff_rated", "handoff_rejected", b"handoff_rejected", "handoff_returned", b"handoff_returned", "handoff_supplied", b"handoff_supplied", "handoff_withdrawn", b"handoff_withdrawn", "identifier_shared", b"identifier_shared", "identity_linked", b"identity_linked", "identity_unlinked", b"identity_unlinked", "import_finished", b"import_finished", "import_started", b"import_started", "kind", b"kind", "ledger_opened", b"ledger_opened", "note_added", b"note_added", "policy_published", b"policy_published", "promise_broken", b"promise_broken", "promise_dated", b"promise_dated", "promise_disputed", b"promise_disputed", "promise_kept", b"promise_kept", "promise_made", b"promise_made", "promise_reassigned", b"promise_reassigned", "promise_released", b"promise_released", "promise_renegotiated", b"promise_renegotiated", "promise_withdrawn", b"promise_withdrawn", "request_assigned", b"request_assigned", "request_classified", b"request_classified", "request_closed", b"request_closed", "request_confirmed", b"request_confirmed", "request_escalated", b"request_escalated", "request_merged", b"request_merged", "request_opened", b"request_opened", "request_refused", b"request_refused", "request_reopened", b"request_reopened", "request_resolved", b"request_resolved", "request_resumed", b"request_resumed", "request_waiting", b"request_waiting", "request_withdrawn", b"request_withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_given", b"answer_given", "authentication_checked", b"authentication_checked", "colleague_consulted", b"colleague_consulted", "complaint_acknowledged", b"complaint_acknowledged", "complaint_assessed", b"complaint_assessed", "complaint_closed", b"complaint_closed", "complaint_contested", b"complaint_contested", "complaint_escalated", b"complaint_escalated", "complaint_investigated", b"complaint_investigated", "complaint_received", b"complaint_received", "complaint_reopened", b"complaint_reopened", "complaint_responded", b"complaint_responded", "complaint_withdrawn", b"complaint_withdrawn", "contact_abandoned", b"contact_abandoned", "contact_answered", b"contact_answered", "contact_attributed", b"contact_attributed", "contact_ended", b"contact_ended", "contact_linked", b"contact_linked", "contact_made", b"contact_made", "contact_queued", b"contact_queued", "contact_received", b"contact_received", "contact_transferred", b"contact_transferred", "contact_wrapped_up", b"contact_wrapped_up", "custom_recorded", b"custom_recorded", "customer_classified", b"customer_classified", "customer_informed", b"customer_informed", "event_confirmed", b"event_confirmed", "event_corrected", b"event_corrected", "event_retracted", b"event_retracted", "exception_denied", b"exception_denied", "exception_ended", b"exception_ended", "exception_granted", b"exception_granted", "exception_requested", b"exception_requested", "fact_asked", b"fact_asked", "fact_confirmed", b"fact_confirmed", "fact_given", b"fact_given", "handoff_accepted", b"handoff_accepted", "handoff_completed", b"handoff_completed", "handoff_expired", b"handoff_expired", "handoff_offered", b"handoff_offered", "handoff_overdue", b"handoff_overdue", "handoff_rated", b"handoff_rated", "handoff_rejected", b"handoff_rejected", "handoff_returned", b"handoff_returned", "handoff_supplied", b"handoff_supplied", "handoff_withdrawn", b"handoff_withdrawn", "identifier_shared", b"identifier_shared", "identity_linked", b"identity_linked", "identity_unlinked", b"identity_unlinked", "import_finished", b"import_finished", "import_started", b"import_started", "improvement_closed", b"improvement_closed", "improvement_proposed", b"improvement_proposed", "irritant_reported", b"irritant_reported", "journey_step_reached", b"journey_step_reached", "kind", b"kind", "ledger_opened", b"ledger_opened", "message_received", b"message_received", "message_sent", b"message_sent", "note_added", b"note_added", "opportunity_dismissed", b"opportunity_dismissed", "opportunity_noted", b"opportunity_noted", "opportunity_suggested", b"opportunity_suggested", "opportunity_taken", b"opportunity_taken", "policy_published", b"policy_published", "policy_withdrawn", b"policy_withdrawn", "promise_broken", b"promise_broken", "promise_dated", b"promise_dated", "promise_disputed", b"promise_disputed", "promise_kept", b"promise_kept", "promise_made", b"promise_made", "promise_reassigned", b"promise_reassigned", "promise_released", b"promise_released", "promise_renegotiated", b"promise_renegotiated", "promise_withdrawn", b"promise_withdrawn", "referral_made", b"referral_made", "request_assigned", b"request_assigned", "request_classified", b"request_classified", "request_closed", b"request_closed", "request_confirmed", b"request_confirmed", "request_escalated", b"request_escalated", "request_merged", b"request_merged", "request_opened", b"request_opened", "request_refused", b"request_refused", "request_reopened", b"request_reopened", "request_resolved", b"request_resolved", "request_resumed", b"request_resumed", "request_waiting", b"request_waiting", "request_withdrawn", b"request_withdrawn", "rule_overridden", b"rule_overridden", "satisfaction_asked", b"satisfaction_asked", "satisfaction_recorded", b"satisfaction_recorded", "statement_acknowledged", b"statement_acknowledged", "statement_announced", b"statement_announced", "statement_published", b"statement_published", "statement_withdrawn", b"statement_withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["contact_received", "contact_made", "contact_queued", "contact_answered", "contact_abandoned", "contact_ended", "contact_wrapped_up", "note_added", "request_opened", "request_classified", "request_assigned", "request_escalated", "contact_linked", "request_waiting", "request_resumed", "customer_informed", "request_resolved", "request_confirmed", "request_reopened", "request_withdrawn", "request_refused", "request_merged", "request_closed", "handoff_offered", "handoff_accepted", "handoff_rejected", "handoff_returned", "handoff_supplied", "handoff_withdrawn", "handoff_completed", "handoff_rated", "handoff_expired", "handoff_overdue", "promise_made", "promise_dated", "promise_reassigned", "promise_kept", "promise_renegotiated", "promise_released", "promise_withdrawn", "promise_disputed", "promise_broken", "fact_given", "fact_asked", "fact_confirmed", "identity_linked", "identity_unlinked", "identifier_shared", "customer_classified", "ledger_opened", "import_started", "import_finished", "event_confirmed", "policy_published", "custom_recorded"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["contact_received", "contact_made", "contact_queued", "contact_answered", "contact_abandoned", "contact_ended", "contact_wrapped_up", "note_added", "authentication_checked", "contact_attributed", "message_received", "message_sent", "contact_transferred", "colleague_consulted", "request_opened", "request_classified", "request_assigned", "request_escalated", "contact_linked", "request_waiting", "request_resumed", "customer_informed", "request_resolved", "request_confirmed", "request_reopened", "request_withdrawn", "request_refused", "request_merged", "request_closed", "handoff_offered", "handoff_accepted", "handoff_rejected", "handoff_returned", "handoff_supplied", "handoff_withdrawn", "handoff_completed", "handoff_rated", "handoff_expired", "handoff_overdue", "promise_made", "promise_dated", "promise_reassigned", "promise_kept", "promise_renegotiated", "promise_released", "promise_withdrawn", "promise_disputed", "promise_broken", "fact_given", "fact_asked", "fact_confirmed", "identity_linked", "identity_unlinked", "identifier_shared", "customer_classified", "answer_given", "statement_published", "statement_announced", "statement_acknowledged", "statement_withdrawn", "complaint_received", "complaint_acknowledged", "complaint_assessed", "complaint_investigated", "complaint_responded", "complaint_contested", "complaint_escalated", "complaint_withdrawn", "complaint_reopened", "complaint_closed", "satisfaction_asked", "satisfaction_recorded", "irritant_reported", "referral_made", "journey_step_reached", "opportunity_suggested", "opportunity_noted", "opportunity_taken", "opportunity_dismissed", "exception_requested", "exception_granted", "exception_denied", "exception_ended", "rule_overridden", "improvement_proposed", "improvement_closed", "ledger_opened", "import_started", "import_finished", "event_confirmed", "event_corrected", "event_retracted", "policy_published", "policy_withdrawn", "custom_recorded"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Payload: _TypeAlias = Payload  # noqa: Y015
+
+@_typing.final
+class EventCorrected(_message.Message):
+    """An event should have said something else: from here on it stands as if it had said this, at its own place. What was recorded
+    stays readable, and stands in every answer as of before. The last correction of an event wins; retracting it restores. It always
+    names the event that was recorded first, never another correction, and says the whole of what it should have said. Not
+    correctable: ids, stream and kind of the event.
+
+    Stands here, not with its kind, because a payload stands in it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    CORRECTED_EVENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    ENVELOPE_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream of the event corrected."""
+    corrected_event_id: _builtins.str
+    """The event corrected."""
+    reason: _builtins.str
+    """Why, such as `typing_error`."""
+    approver: _builtins.str
+    """Staff code of who approved it. Required where a due is corrected: then it means that this is what was said."""
+    @_builtins.property
+    def envelope(self) -> Global___CorrectedEnvelope:
+        """What is corrected of when and where. Unset: nothing."""
+
+    @_builtins.property
+    def payload(self) -> Global___Payload:
+        """What the event should have said: an event of the same kind, whole. Its content is sealed like that of an event of its kind,
+        under the key of the customer that it names.
+        """
+
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str | None = ...,
+        corrected_event_id: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        approver: _builtins.str | None = ...,
+        envelope: Global___CorrectedEnvelope | None = ...,
+        payload: Global___Payload | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "corrected_event_id", b"corrected_event_id", "envelope", b"envelope", "payload", b"payload", "reason", b"reason", "stream", b"stream"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "corrected_event_id", b"corrected_event_id", "envelope", b"envelope", "payload", b"payload", "reason", b"reason", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventCorrected: _TypeAlias = EventCorrected  # noqa: Y015
+
+@_typing.final
+class CorrectedEnvelope(_message.Message):
+    """What a correction says of the envelope. What is unset stays as it was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OCCUR_TIME_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
+    precision: _core_pb2.Precision.ValueType
+    """How exactly that is known."""
+    channel: _builtins.str
+    """Channel it went over."""
+    department: _builtins.str
+    """Department that acted."""
+    actor: _builtins.str
+    """Staff code or program that acted, never a name."""
+    @_builtins.property
+    def occur_time(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    @_builtins.property
+    def without(self) -> _containers.RepeatedScalarFieldContainer[Global___EnvelopePart.ValueType]:
+        """What was recorded and should be unset."""
+
+    def __init__(
+        self,
+        *,
+        occur_time: _timestamp_pb2.Timestamp | None = ...,
+        precision: _core_pb2.Precision.ValueType | None = ...,
+        channel: _builtins.str | None = ...,
+        department: _builtins.str | None = ...,
+        actor: _builtins.str | None = ...,
+        without: _abc.Iterable[Global___EnvelopePart.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "channel", b"channel", "department", b"department", "occur_time", b"occur_time", "precision", b"precision", "without", b"without"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "channel", b"channel", "department", b"department", "occur_time", b"occur_time", "precision", b"precision", "without", b"without"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectedEnvelope: _TypeAlias = CorrectedEnvelope  # noqa: Y015
 
 @_typing.final
 class EventToAppend(_message.Message):
@@ -550,7 +934,7 @@ class RecordedEvent(_message.Message):
     actor_known: _core_pb2.ActorKnown.ValueType
     """How the ledger knew who acted."""
     policy_id: _builtins.str
-    """Policy whose rule set a due in this event. Unset where none did."""
+    """Policy whose rule decided something in this event, or whose playbook acted. Unset where none did."""
     policy_version: _builtins.int
     """Version of that policy."""
     held_back: _builtins.bool

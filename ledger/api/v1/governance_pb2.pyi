@@ -155,3 +155,40 @@ class EventConfirmed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventConfirmed: _TypeAlias = EventConfirmed  # noqa: Y015
+
+@_typing.final
+class EventRetracted(_message.Message):
+    """An event should not have been recorded: from here on it stands nowhere, as if it had never been, and stays readable. A correction
+    retracted restores what stood before it; a retraction retracted, the event itself. The opener retracted: the entity is void, and
+    what was recorded of it later counts nowhere.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_FIELD_NUMBER: _builtins.int
+    RETRACTED_EVENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    stream: _builtins.str
+    """Stream of the event."""
+    retracted_event_id: _builtins.str
+    """The event retracted: one recorded first, a correction, or a retraction."""
+    reason: _builtins.str
+    """Why, such as `wrong_customer`."""
+    approver: _builtins.str
+    """Staff code of who approved it."""
+    def __init__(
+        self,
+        *,
+        stream: _builtins.str | None = ...,
+        retracted_event_id: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        approver: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "reason", b"reason", "retracted_event_id", b"retracted_event_id", "stream", b"stream"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "reason", b"reason", "retracted_event_id", b"retracted_event_id", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventRetracted: _TypeAlias = EventRetracted  # noqa: Y015

@@ -66,6 +66,9 @@ class HandoffOffered(_message.Message):
     PROMISE_IDS_FIELD_NUMBER: _builtins.int
     AUTHENTICATION_EVENT_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    DEFAULT_ACCEPT_BY_FIELD_NUMBER: _builtins.int
+    DEFAULT_COMPLETE_BY_FIELD_NUMBER: _builtins.int
+    MISSING_REQUIRED_KEYS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request whose stream this is."""
     handoff_id: _builtins.str
@@ -104,6 +107,18 @@ class HandoffOffered(_message.Message):
     def promise_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Promises that travel with it: their owner changes when it is accepted and moves the ownership."""
 
+    @_builtins.property
+    def default_accept_by(self) -> _timestamp_pb2.Timestamp:
+        """When it has to be accepted, inclusive, where the offer does not say; set by the ledger from the type's term in the policy."""
+
+    @_builtins.property
+    def default_complete_by(self) -> _timestamp_pb2.Timestamp:
+        """When it has to be completed, inclusive, where the offer does not say; set by the ledger from the type's term in the policy."""
+
+    @_builtins.property
+    def missing_required_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of facts that the policy requires for the type and that the offer lacks: it is incomplete. Set by the ledger."""
+
     def __init__(
         self,
         *,
@@ -122,10 +137,13 @@ class HandoffOffered(_message.Message):
         promise_ids: _abc.Iterable[_builtins.str] | None = ...,
         authentication_event_id: _builtins.str | None = ...,
         note: _builtins.str | None = ...,
+        default_accept_by: _timestamp_pb2.Timestamp | None = ...,
+        default_complete_by: _timestamp_pb2.Timestamp | None = ...,
+        missing_required_keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "default_accept_by", b"default_accept_by", "default_complete_by", b"default_complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "missing_required_keys", b"missing_required_keys", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "default_accept_by", b"default_accept_by", "default_complete_by", b"default_complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "missing_required_keys", b"missing_required_keys", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

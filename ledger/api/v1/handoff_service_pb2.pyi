@@ -401,12 +401,15 @@ class HandoffFilter(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     pending: _builtins.bool
     """Only pending ones: offered (also again) or returned. Must be true."""
     request_id: _builtins.str
     """Only those of this request."""
     overdue: _builtins.bool
     """Only overdue ones: a term passed at the evaluated time. Must be true."""
+    incomplete: _builtins.bool
+    """Only incomplete ones that are pending: facts are missing, by the policy or by the last return. Must be true."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___HandoffState.ValueType]:
         """Only these states."""
@@ -438,10 +441,11 @@ class HandoffFilter(_message.Message):
         request_id: _builtins.str | None = ...,
         customer: _customer_pb2.CustomerReference | None = ...,
         overdue: _builtins.bool | None = ...,
+        incomplete: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "from_departments", b"from_departments", "hands", b"hands", "overdue", b"overdue", "pending", b"pending", "request_id", b"request_id", "states", b"states", "to_departments", b"to_departments"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "from_departments", b"from_departments", "hands", b"hands", "incomplete", b"incomplete", "overdue", b"overdue", "pending", b"pending", "request_id", b"request_id", "states", b"states", "to_departments", b"to_departments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "from_departments", b"from_departments", "hands", b"hands", "overdue", b"overdue", "pending", b"pending", "request_id", b"request_id", "states", b"states", "to_departments", b"to_departments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "from_departments", b"from_departments", "hands", b"hands", "incomplete", b"incomplete", "overdue", b"overdue", "pending", b"pending", "request_id", b"request_id", "states", b"states", "to_departments", b"to_departments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -483,6 +487,7 @@ class Handoff(_message.Message):
     PROMISE_IDS_FIELD_NUMBER: _builtins.int
     AGE_SECONDS_FIELD_NUMBER: _builtins.int
     HANDS_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_FIELD_NUMBER: _builtins.int
     handoff_id: _builtins.str
     """Id."""
     request_id: _builtins.str
@@ -543,7 +548,7 @@ class Handoff(_message.Message):
 
     @_builtins.property
     def missing_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Facts missing or wrong by the last return."""
+        """Facts missing at the offer by the policy, or missing or wrong by the last return. Empty once supplied."""
 
     @_builtins.property
     def fact_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -560,6 +565,10 @@ class Handoff(_message.Message):
     @_builtins.property
     def promise_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Promises that travel with it."""
+
+    @_builtins.property
+    def authentication(self) -> _customer_pb2.Authentication:
+        """Check of who the customer is that travels with it, by which no second one is needed while it counts. Unset: none."""
 
     def __init__(
         self,
@@ -594,10 +603,11 @@ class Handoff(_message.Message):
         promise_ids: _abc.Iterable[_builtins.str] | None = ...,
         age_seconds: _builtins.int | None = ...,
         hands_age_seconds: _builtins.int | None = ...,
+        authentication: _customer_pb2.Authentication | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "accepted_time", b"accepted_time", "age_seconds", b"age_seconds", "assignee", b"assignee", "complete_by", b"complete_by", "ever_accepted", b"ever_accepted", "expired", b"expired", "fact_keys", b"fact_keys", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "hands", b"hands", "hands_age_seconds", b"hands_age_seconds", "marked_overdue", b"marked_overdue", "missing_keys", b"missing_keys", "next_step", b"next_step", "offered_time", b"offered_time", "overdue", b"overdue", "ownership", b"ownership", "promise_ids", b"promise_ids", "rated_complete", b"rated_complete", "rated_usable", b"rated_usable", "reason", b"reason", "request_id", b"request_id", "returned_count", b"returned_count", "since_time", b"since_time", "state", b"state", "subject", b"subject", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "accepted_time", b"accepted_time", "age_seconds", b"age_seconds", "assignee", b"assignee", "authentication", b"authentication", "complete_by", b"complete_by", "ever_accepted", b"ever_accepted", "expired", b"expired", "fact_keys", b"fact_keys", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "hands", b"hands", "hands_age_seconds", b"hands_age_seconds", "marked_overdue", b"marked_overdue", "missing_keys", b"missing_keys", "next_step", b"next_step", "offered_time", b"offered_time", "overdue", b"overdue", "ownership", b"ownership", "promise_ids", b"promise_ids", "rated_complete", b"rated_complete", "rated_usable", b"rated_usable", "reason", b"reason", "request_id", b"request_id", "returned_count", b"returned_count", "since_time", b"since_time", "state", b"state", "subject", b"subject", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "accepted_time", b"accepted_time", "age_seconds", b"age_seconds", "assignee", b"assignee", "complete_by", b"complete_by", "ever_accepted", b"ever_accepted", "expired", b"expired", "fact_keys", b"fact_keys", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "hands", b"hands", "hands_age_seconds", b"hands_age_seconds", "marked_overdue", b"marked_overdue", "missing_keys", b"missing_keys", "next_step", b"next_step", "offered_time", b"offered_time", "overdue", b"overdue", "ownership", b"ownership", "promise_ids", b"promise_ids", "rated_complete", b"rated_complete", "rated_usable", b"rated_usable", "reason", b"reason", "request_id", b"request_id", "returned_count", b"returned_count", "since_time", b"since_time", "state", b"state", "subject", b"subject", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "accepted_time", b"accepted_time", "age_seconds", b"age_seconds", "assignee", b"assignee", "authentication", b"authentication", "complete_by", b"complete_by", "ever_accepted", b"ever_accepted", "expired", b"expired", "fact_keys", b"fact_keys", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "hands", b"hands", "hands_age_seconds", b"hands_age_seconds", "marked_overdue", b"marked_overdue", "missing_keys", b"missing_keys", "next_step", b"next_step", "offered_time", b"offered_time", "overdue", b"overdue", "ownership", b"ownership", "promise_ids", b"promise_ids", "rated_complete", b"rated_complete", "rated_usable", b"rated_usable", "reason", b"reason", "request_id", b"request_id", "returned_count", b"returned_count", "since_time", b"since_time", "state", b"state", "subject", b"subject", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ledger.api.v1 import handoff_service_pb2 as ledger_dot_api_dot_v1_dot_handoff__service__pb2
+from ledger.api.v1 import repetition_pb2 as ledger_dot_api_dot_v1_dot_repetition__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -55,6 +56,11 @@ class HandoffServiceStub:
                 request_serializer=ledger_dot_api_dot_v1_dot_handoff__service__pb2.WatchHandoffsRequest.SerializeToString,
                 response_deserializer=ledger_dot_api_dot_v1_dot_handoff__service__pb2.WatchHandoffsResponse.FromString,
                 _registered_method=True)
+        self.GetFactDiff = channel.unary_unary(
+                '/ledger.api.v1.HandoffService/GetFactDiff',
+                request_serializer=ledger_dot_api_dot_v1_dot_repetition__pb2.GetFactDiffRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_repetition__pb2.GetFactDiffResponse.FromString,
+                _registered_method=True)
 
 
 class HandoffServiceServicer:
@@ -105,6 +111,17 @@ class HandoffServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFactDiff(self, request, context):
+        """Returns what became of the facts on their way through a handoff: what the sender knew, what was passed, what was missing, what was asked again.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+        Example: `tellonce handoffs --id h-1 --facts`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HandoffServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +144,11 @@ def add_HandoffServiceServicer_to_server(servicer, server):
                     servicer.WatchHandoffs,
                     request_deserializer=ledger_dot_api_dot_v1_dot_handoff__service__pb2.WatchHandoffsRequest.FromString,
                     response_serializer=ledger_dot_api_dot_v1_dot_handoff__service__pb2.WatchHandoffsResponse.SerializeToString,
+            ),
+            'GetFactDiff': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFactDiff,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_repetition__pb2.GetFactDiffRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_repetition__pb2.GetFactDiffResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -238,6 +260,33 @@ class HandoffService:
             '/ledger.api.v1.HandoffService/WatchHandoffs',
             ledger_dot_api_dot_v1_dot_handoff__service__pb2.WatchHandoffsRequest.SerializeToString,
             ledger_dot_api_dot_v1_dot_handoff__service__pb2.WatchHandoffsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFactDiff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.HandoffService/GetFactDiff',
+            ledger_dot_api_dot_v1_dot_repetition__pb2.GetFactDiffRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_repetition__pb2.GetFactDiffResponse.FromString,
             options,
             channel_credentials,
             insecure,

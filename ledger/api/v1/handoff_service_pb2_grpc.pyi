@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ledger.api.v1 import handoff_service_pb2 as _handoff_service_pb2
+from ledger.api.v1 import repetition_pb2 as _repetition_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -61,6 +62,13 @@ class HandoffServiceStub:
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, STREAMS_EXHAUSTED, SHUTTING_DOWN.
     Example: `tellonce handoffs --follow`.
     """
+    GetFactDiff: _grpc.UnaryUnaryMultiCallable[_repetition_pb2.GetFactDiffRequest, _repetition_pb2.GetFactDiffResponse]
+    """Returns what became of the facts on their way through a handoff: what the sender knew, what was passed, what was missing, what was asked again.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+    Example: `tellonce handoffs --id h-1 --facts`.
+    """
 
 @_typing.type_check_only
 class HandoffServiceAsyncStub(HandoffServiceStub):
@@ -94,6 +102,13 @@ class HandoffServiceAsyncStub(HandoffServiceStub):
     acknowledged before the call. Idempotency: reads change nothing.
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, STREAMS_EXHAUSTED, SHUTTING_DOWN.
     Example: `tellonce handoffs --follow`.
+    """
+    GetFactDiff: _aio.UnaryUnaryMultiCallable[_repetition_pb2.GetFactDiffRequest, _repetition_pb2.GetFactDiffResponse]  # type: ignore[assignment]
+    """Returns what became of the facts on their way through a handoff: what the sender knew, what was passed, what was missing, what was asked again.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+    Example: `tellonce handoffs --id h-1 --facts`.
     """
 
 class HandoffServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,6 +164,19 @@ class HandoffServiceServicer(metaclass=_abc_1.ABCMeta):
         acknowledged before the call. Idempotency: reads change nothing.
         Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, STREAMS_EXHAUSTED, SHUTTING_DOWN.
         Example: `tellonce handoffs --follow`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFactDiff(
+        self,
+        request: _repetition_pb2.GetFactDiffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_repetition_pb2.GetFactDiffResponse, _abc.Awaitable[_repetition_pb2.GetFactDiffResponse]]:
+        """Returns what became of the facts on their way through a handoff: what the sender knew, what was passed, what was missing, what was asked again.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+        Example: `tellonce handoffs --id h-1 --facts`.
         """
 
 def add_HandoffServiceServicer_to_server(servicer: HandoffServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,15 +5,19 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ledger.api.v1 import answer_service_pb2 as _answer_service_pb2
+from ledger.api.v1 import complaint_service_pb2 as _complaint_service_pb2
 from ledger.api.v1 import consistency_pb2 as _consistency_pb2
 from ledger.api.v1 import contact_pb2 as _contact_pb2
 from ledger.api.v1 import core_pb2 as _core_pb2
 from ledger.api.v1 import customer_pb2 as _customer_pb2
 from ledger.api.v1 import event_pb2 as _event_pb2
+from ledger.api.v1 import experience_service_pb2 as _experience_service_pb2
 from ledger.api.v1 import handoff_service_pb2 as _handoff_service_pb2
 from ledger.api.v1 import identity_service_pb2 as _identity_service_pb2
 from ledger.api.v1 import promise_service_pb2 as _promise_service_pb2
@@ -85,6 +89,20 @@ class _ContactGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactG
     """Direction: `inbound` or `outbound`."""
     CONTACT_BY_IDENTIFIED: _ContactGroup.ValueType  # 6
     """Whether an identifier was given: `true` or `false`."""
+    CONTACT_BY_CURRENT_DEPARTMENT: _ContactGroup.ValueType  # 7
+    """Department it is with now, after transfers."""
+    CONTACT_BY_TRANSFERRED: _ContactGroup.ValueType  # 8
+    """Whether it was transferred: `true` or `false`."""
+    CONTACT_BY_COMPLETENESS: _ContactGroup.ValueType  # 9
+    """Completeness of the answer."""
+    CONTACT_BY_INCOMPLETE_CAUSE: _ContactGroup.ValueType  # 10
+    """Why the answer was not complete."""
+    CONTACT_BY_BOT_TO_HUMAN: _ContactGroup.ValueType  # 11
+    """Whether a person took over from a bot: `true` or `false`."""
+    CONTACT_BY_CHANNEL_SWITCHED: _ContactGroup.ValueType  # 12
+    """Whether it went over more than one channel: `true` or `false`."""
+    CONTACT_BY_ATTRIBUTED: _ContactGroup.ValueType  # 13
+    """Whether it was attributed to a customer: `true` or `false`."""
 
 class ContactGroup(_ContactGroup, metaclass=_ContactGroupEnumTypeWrapper):
     """By what contacts are counted."""
@@ -103,6 +121,20 @@ CONTACT_BY_DIRECTION: ContactGroup.ValueType  # 5
 """Direction: `inbound` or `outbound`."""
 CONTACT_BY_IDENTIFIED: ContactGroup.ValueType  # 6
 """Whether an identifier was given: `true` or `false`."""
+CONTACT_BY_CURRENT_DEPARTMENT: ContactGroup.ValueType  # 7
+"""Department it is with now, after transfers."""
+CONTACT_BY_TRANSFERRED: ContactGroup.ValueType  # 8
+"""Whether it was transferred: `true` or `false`."""
+CONTACT_BY_COMPLETENESS: ContactGroup.ValueType  # 9
+"""Completeness of the answer."""
+CONTACT_BY_INCOMPLETE_CAUSE: ContactGroup.ValueType  # 10
+"""Why the answer was not complete."""
+CONTACT_BY_BOT_TO_HUMAN: ContactGroup.ValueType  # 11
+"""Whether a person took over from a bot: `true` or `false`."""
+CONTACT_BY_CHANNEL_SWITCHED: ContactGroup.ValueType  # 12
+"""Whether it went over more than one channel: `true` or `false`."""
+CONTACT_BY_ATTRIBUTED: ContactGroup.ValueType  # 13
+"""Whether it was attributed to a customer: `true` or `false`."""
 Global___ContactGroup: _TypeAlias = ContactGroup  # noqa: Y015
 
 @_typing.final
@@ -399,7 +431,7 @@ class WatchHistoryResponse(_message.Message):
     checkpoint: _builtins.bool
     """Nothing else up to the position."""
     membership_changed: _builtins.bool
-    """Identifiers were joined to or split from the customer: read the history again."""
+    """Identifiers were joined to or split from the customer, or a contact was attributed to or from it: read the history again."""
     @_builtins.property
     def entry(self) -> Global___HistoryEntry:
         """An event of the customer."""
@@ -627,21 +659,35 @@ class HistoryEntry(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     WITHOUT_EFFECT_FIELD_NUMBER: _builtins.int
+    CORRECTED_FIELD_NUMBER: _builtins.int
+    RESTATED_BY_EVENT_ID_FIELD_NUMBER: _builtins.int
+    RETRACTED_FIELD_NUMBER: _builtins.int
     without_effect: _builtins.bool
     """True when it does not apply where it stands: recorded late or imported, or overtaken by something recorded later."""
+    restated_by_event_id: _builtins.str
+    """Id of the correction that stands, or of the retraction. Unset where neither does."""
+    retracted: _builtins.bool
+    """True when the event was retracted: it stands nowhere, and is shown."""
     @_builtins.property
     def event(self) -> _event_pb2.RecordedEvent:
         """The event."""
+
+    @_builtins.property
+    def corrected(self) -> _event_pb2.RecordedEvent:
+        """Set where a correction of it stands: `event` is as it was recorded, this is as it should have been, at its own position."""
 
     def __init__(
         self,
         *,
         event: _event_pb2.RecordedEvent | None = ...,
         without_effect: _builtins.bool | None = ...,
+        corrected: _event_pb2.RecordedEvent | None = ...,
+        restated_by_event_id: _builtins.str | None = ...,
+        retracted: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "without_effect", b"without_effect"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["corrected", b"corrected", "event", b"event", "restated_by_event_id", b"restated_by_event_id", "retracted", b"retracted", "without_effect", b"without_effect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "without_effect", b"without_effect"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected", b"corrected", "event", b"event", "restated_by_event_id", b"restated_by_event_id", "retracted", b"retracted", "without_effect", b"without_effect"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -682,6 +728,25 @@ class ContactFilter(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
+    CURRENT_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    ATTRIBUTED_FIELD_NUMBER: _builtins.int
+    TRANSFERRED_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    BOT_TO_HUMAN_FIELD_NUMBER: _builtins.int
+    COMPLETENESS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_CAUSES_FIELD_NUMBER: _builtins.int
+    SKILLS_NEEDED_FIELD_NUMBER: _builtins.int
+    CHANNEL_SWITCHED_FIELD_NUMBER: _builtins.int
+    attributed: _builtins.bool
+    """Only those attributed to a customer. Must be true."""
+    transferred: _builtins.bool
+    """Only those transferred at least once. Must be true."""
+    unanswered: _builtins.bool
+    """Only those in which the customer wrote or came and has no answer yet. Must be true."""
+    bot_to_human: _builtins.bool
+    """Only those in which a person took over from a bot. Must be true."""
+    channel_switched: _builtins.bool
+    """Only those that went over more than one channel. Must be true."""
     @_builtins.property
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these channels."""
@@ -700,7 +765,23 @@ class ContactFilter(_message.Message):
 
     @_builtins.property
     def customer(self) -> _customer_pb2.CustomerReference:
-        """Only this customer."""
+        """Only this customer: contacts attributed to it, and those of its identifiers that are not attributed to somebody else."""
+
+    @_builtins.property
+    def current_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those with these departments now, after transfers."""
+
+    @_builtins.property
+    def completeness(self) -> _containers.RepeatedScalarFieldContainer[_contact_pb2.Completeness.ValueType]:
+        """Only those with these degrees of completeness."""
+
+    @_builtins.property
+    def incomplete_causes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those incomplete for these causes, such as `no_access`, `no_knowledge`, `no_authority`."""
+
+    @_builtins.property
+    def skills_needed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those that need these skills."""
 
     def __init__(
         self,
@@ -710,10 +791,19 @@ class ContactFilter(_message.Message):
         states: _abc.Iterable[Global___ContactState.ValueType] | None = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         customer: _customer_pb2.CustomerReference | None = ...,
+        current_departments: _abc.Iterable[_builtins.str] | None = ...,
+        attributed: _builtins.bool | None = ...,
+        transferred: _builtins.bool | None = ...,
+        unanswered: _builtins.bool | None = ...,
+        bot_to_human: _builtins.bool | None = ...,
+        completeness: _abc.Iterable[_contact_pb2.Completeness.ValueType] | None = ...,
+        incomplete_causes: _abc.Iterable[_builtins.str] | None = ...,
+        skills_needed: _abc.Iterable[_builtins.str] | None = ...,
+        channel_switched: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "customer", b"customer", "departments", b"departments", "reasons", b"reasons", "states", b"states"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attributed", b"attributed", "bot_to_human", b"bot_to_human", "channel_switched", b"channel_switched", "channels", b"channels", "completeness", b"completeness", "current_departments", b"current_departments", "customer", b"customer", "departments", b"departments", "incomplete_causes", b"incomplete_causes", "reasons", b"reasons", "skills_needed", b"skills_needed", "states", b"states", "transferred", b"transferred", "unanswered", b"unanswered"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "customer", b"customer", "departments", b"departments", "reasons", b"reasons", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributed", b"attributed", "bot_to_human", b"bot_to_human", "channel_switched", b"channel_switched", "channels", b"channels", "completeness", b"completeness", "current_departments", b"current_departments", "customer", b"customer", "departments", b"departments", "incomplete_causes", b"incomplete_causes", "reasons", b"reasons", "skills_needed", b"skills_needed", "states", b"states", "transferred", b"transferred", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -741,6 +831,28 @@ class Contact(_message.Message):
     SUMMARY_FIELD_NUMBER: _builtins.int
     IDENTIFIED_FIELD_NUMBER: _builtins.int
     RESPONSE_DUE_TIME_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    ATTRIBUTED_FIELD_NUMBER: _builtins.int
+    CURRENT_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    MESSAGE_IN_COUNT_FIELD_NUMBER: _builtins.int
+    MESSAGE_OUT_COUNT_FIELD_NUMBER: _builtins.int
+    UNANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+    UNANSWERED_SINCE_FIELD_NUMBER: _builtins.int
+    TRANSFER_COUNT_FIELD_NUMBER: _builtins.int
+    WARM_TRANSFER_COUNT_FIELD_NUMBER: _builtins.int
+    TEPID_TRANSFER_COUNT_FIELD_NUMBER: _builtins.int
+    COLD_TRANSFER_COUNT_FIELD_NUMBER: _builtins.int
+    CONSULT_COUNT_FIELD_NUMBER: _builtins.int
+    TALK_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    WRAP_UP_FIELD_NUMBER: _builtins.int
+    BOT_TO_HUMAN_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    THREAD_ID_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_CAUSE_FIELD_NUMBER: _builtins.int
+    SKILL_NEEDED_FIELD_NUMBER: _builtins.int
+    QUEUED_TIME_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id."""
     state: Global___ContactState.ValueType
@@ -765,6 +877,36 @@ class Contact(_message.Message):
     """What it was about, where the reader may see it."""
     identified: _builtins.bool
     """True when an identifier was given."""
+    party: _builtins.str
+    """Pseudonym of whose contact it is: of whom it is attributed to, as known, whenever that happened; else its own subject."""
+    attributed: _builtins.bool
+    """True when it was attributed to a customer."""
+    current_department: _builtins.str
+    """Department it is with now, after transfers."""
+    message_in_count: _builtins.int
+    """Messages received in it, the opening one apart."""
+    message_out_count: _builtins.int
+    """Messages sent in it, automatic ones included."""
+    unanswered_count: _builtins.int
+    """Messages received, the opening one apart, that have no answer yet."""
+    transfer_count: _builtins.int
+    """How often it was transferred."""
+    warm_transfer_count: _builtins.int
+    """How often so that the context was passed."""
+    tepid_transfer_count: _builtins.int
+    """How often without a word, the caller waiting for the connection."""
+    cold_transfer_count: _builtins.int
+    """How often blind."""
+    consult_count: _builtins.int
+    """How often a colleague was asked while the customer stayed."""
+    bot_to_human: _builtins.bool
+    """True when a person took over from a bot: counted as a handoff."""
+    thread_id: _builtins.str
+    """Thread of the channel."""
+    incomplete_cause: _builtins.str
+    """Why the answer was not complete."""
+    skill_needed: _builtins.str
+    """Skill it needs."""
     @_builtins.property
     def opened_time(self) -> _timestamp_pb2.Timestamp:
         """When it was received or made."""
@@ -780,6 +922,34 @@ class Contact(_message.Message):
     @_builtins.property
     def response_due_time(self) -> _timestamp_pb2.Timestamp:
         """When it had to be answered. Unset: untargeted or unmeasured."""
+
+    @_builtins.property
+    def unanswered_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the customer waits for an answer: time of the oldest message, or of the contact, without one. Unset: nobody waits."""
+
+    @_builtins.property
+    def talk(self) -> _duration_pb2.Duration:
+        """Time talked, over all legs. Unset: nobody said."""
+
+    @_builtins.property
+    def hold(self) -> _duration_pb2.Duration:
+        """Time on hold, over all legs. Unset: nobody said."""
+
+    @_builtins.property
+    def wrap_up(self) -> _duration_pb2.Duration:
+        """Time of the after-contact work. Unset: nobody said."""
+
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Channels it went over, in this order, each once."""
+
+    @_builtins.property
+    def authentication(self) -> _customer_pb2.Authentication:
+        """Last check of who the customer is."""
+
+    @_builtins.property
+    def queued_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first queued."""
 
     def __init__(
         self,
@@ -800,10 +970,32 @@ class Contact(_message.Message):
         summary: _builtins.str | None = ...,
         identified: _builtins.bool | None = ...,
         response_due_time: _timestamp_pb2.Timestamp | None = ...,
+        party: _builtins.str | None = ...,
+        attributed: _builtins.bool | None = ...,
+        current_department: _builtins.str | None = ...,
+        message_in_count: _builtins.int | None = ...,
+        message_out_count: _builtins.int | None = ...,
+        unanswered_count: _builtins.int | None = ...,
+        unanswered_since: _timestamp_pb2.Timestamp | None = ...,
+        transfer_count: _builtins.int | None = ...,
+        warm_transfer_count: _builtins.int | None = ...,
+        tepid_transfer_count: _builtins.int | None = ...,
+        cold_transfer_count: _builtins.int | None = ...,
+        consult_count: _builtins.int | None = ...,
+        talk: _duration_pb2.Duration | None = ...,
+        hold: _duration_pb2.Duration | None = ...,
+        wrap_up: _duration_pb2.Duration | None = ...,
+        bot_to_human: _builtins.bool | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+        authentication: _customer_pb2.Authentication | None = ...,
+        thread_id: _builtins.str | None = ...,
+        incomplete_cause: _builtins.str | None = ...,
+        skill_needed: _builtins.str | None = ...,
+        queued_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_time", b"answered_time", "channel", b"channel", "completeness", b"completeness", "contact_id", b"contact_id", "department", b"department", "disposition", b"disposition", "ended_time", b"ended_time", "identified", b"identified", "opened_time", b"opened_time", "outbound", b"outbound", "queue", b"queue", "reason", b"reason", "response_due_time", b"response_due_time", "state", b"state", "subject", b"subject", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_time", b"answered_time", "attributed", b"attributed", "authentication", b"authentication", "bot_to_human", b"bot_to_human", "channel", b"channel", "channels", b"channels", "cold_transfer_count", b"cold_transfer_count", "completeness", b"completeness", "consult_count", b"consult_count", "contact_id", b"contact_id", "current_department", b"current_department", "department", b"department", "disposition", b"disposition", "ended_time", b"ended_time", "hold", b"hold", "identified", b"identified", "incomplete_cause", b"incomplete_cause", "message_in_count", b"message_in_count", "message_out_count", b"message_out_count", "opened_time", b"opened_time", "outbound", b"outbound", "party", b"party", "queue", b"queue", "queued_time", b"queued_time", "reason", b"reason", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "state", b"state", "subject", b"subject", "summary", b"summary", "talk", b"talk", "tepid_transfer_count", b"tepid_transfer_count", "thread_id", b"thread_id", "transfer_count", b"transfer_count", "unanswered_count", b"unanswered_count", "unanswered_since", b"unanswered_since", "warm_transfer_count", b"warm_transfer_count", "wrap_up", b"wrap_up"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_time", b"answered_time", "channel", b"channel", "completeness", b"completeness", "contact_id", b"contact_id", "department", b"department", "disposition", b"disposition", "ended_time", b"ended_time", "identified", b"identified", "opened_time", b"opened_time", "outbound", b"outbound", "queue", b"queue", "reason", b"reason", "response_due_time", b"response_due_time", "state", b"state", "subject", b"subject", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_time", b"answered_time", "attributed", b"attributed", "authentication", b"authentication", "bot_to_human", b"bot_to_human", "channel", b"channel", "channels", b"channels", "cold_transfer_count", b"cold_transfer_count", "completeness", b"completeness", "consult_count", b"consult_count", "contact_id", b"contact_id", "current_department", b"current_department", "department", b"department", "disposition", b"disposition", "ended_time", b"ended_time", "hold", b"hold", "identified", b"identified", "incomplete_cause", b"incomplete_cause", "message_in_count", b"message_in_count", "message_out_count", b"message_out_count", "opened_time", b"opened_time", "outbound", b"outbound", "party", b"party", "queue", b"queue", "queued_time", b"queued_time", "reason", b"reason", "response_due_time", b"response_due_time", "skill_needed", b"skill_needed", "state", b"state", "subject", b"subject", "summary", b"summary", "talk", b"talk", "tepid_transfer_count", b"tepid_transfer_count", "thread_id", b"thread_id", "transfer_count", b"transfer_count", "unanswered_count", b"unanswered_count", "unanswered_since", b"unanswered_since", "warm_transfer_count", b"warm_transfer_count", "wrap_up", b"wrap_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -922,6 +1114,10 @@ class Customer(_message.Message):
     CONTACTS_FIELD_NUMBER: _builtins.int
     FIRST_CONTACT_TIME_FIELD_NUMBER: _builtins.int
     CONTACT_COUNT_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    LAST_ANSWERS_FIELD_NUMBER: _builtins.int
+    OPEN_COMPLAINTS_FIELD_NUMBER: _builtins.int
+    LAST_SATISFACTION_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Public id: the oldest pseudonym of the set."""
     tier: _builtins.str
@@ -958,6 +1154,22 @@ class Customer(_message.Message):
     def first_contact_time(self) -> _timestamp_pb2.Timestamp:
         """First contact ever."""
 
+    @_builtins.property
+    def authentication(self) -> _customer_pb2.Authentication:
+        """Last check of who the customer is that counts at the evaluated time. Unset: none does."""
+
+    @_builtins.property
+    def last_answers(self) -> _containers.RepeatedCompositeFieldContainer[_answer_service_pb2.Answer]:
+        """Last answers given to the customer, newest first; at most 10."""
+
+    @_builtins.property
+    def open_complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_service_pb2.Complaint]:
+        """Complaints that are open, oldest first; at most 50."""
+
+    @_builtins.property
+    def last_satisfaction(self) -> _containers.RepeatedCompositeFieldContainer[_experience_service_pb2.SatisfactionScore]:
+        """How satisfied the customer was last, by measure. Unset: never said."""
+
     def __init__(
         self,
         *,
@@ -972,10 +1184,14 @@ class Customer(_message.Message):
         contacts: _abc.Iterable[Global___Contact] | None = ...,
         first_contact_time: _timestamp_pb2.Timestamp | None = ...,
         contact_count: _builtins.int | None = ...,
+        authentication: _customer_pb2.Authentication | None = ...,
+        last_answers: _abc.Iterable[_answer_service_pb2.Answer] | None = ...,
+        open_complaints: _abc.Iterable[_complaint_service_pb2.Complaint] | None = ...,
+        last_satisfaction: _abc.Iterable[_experience_service_pb2.SatisfactionScore] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_count", b"contact_count", "contacts", b"contacts", "customer_id", b"customer_id", "facts", b"facts", "first_contact_time", b"first_contact_time", "identifiers", b"identifiers", "open_requests", b"open_requests", "pending_handoffs", b"pending_handoffs", "promises", b"promises", "relation", b"relation", "tier", b"tier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "contact_count", b"contact_count", "contacts", b"contacts", "customer_id", b"customer_id", "facts", b"facts", "first_contact_time", b"first_contact_time", "identifiers", b"identifiers", "last_answers", b"last_answers", "last_satisfaction", b"last_satisfaction", "open_complaints", b"open_complaints", "open_requests", b"open_requests", "pending_handoffs", b"pending_handoffs", "promises", b"promises", "relation", b"relation", "tier", b"tier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_count", b"contact_count", "contacts", b"contacts", "customer_id", b"customer_id", "facts", b"facts", "first_contact_time", b"first_contact_time", "identifiers", b"identifiers", "open_requests", b"open_requests", "pending_handoffs", b"pending_handoffs", "promises", b"promises", "relation", b"relation", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authentication", b"authentication", "contact_count", b"contact_count", "contacts", b"contacts", "customer_id", b"customer_id", "facts", b"facts", "first_contact_time", b"first_contact_time", "identifiers", b"identifiers", "last_answers", b"last_answers", "last_satisfaction", b"last_satisfaction", "open_complaints", b"open_complaints", "open_requests", b"open_requests", "pending_handoffs", b"pending_handoffs", "promises", b"promises", "relation", b"relation", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ledger.api.v1 import history_service_pb2 as ledger_dot_api_dot_v1_dot_history__service__pb2
+from ledger.api.v1 import repetition_pb2 as ledger_dot_api_dot_v1_dot_repetition__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -64,6 +65,16 @@ class HistoryServiceStub:
                 '/ledger.api.v1.HistoryService/CountContacts',
                 request_serializer=ledger_dot_api_dot_v1_dot_history__service__pb2.CountContactsRequest.SerializeToString,
                 response_deserializer=ledger_dot_api_dot_v1_dot_history__service__pb2.CountContactsResponse.FromString,
+                _registered_method=True)
+        self.ListRepeats = channel.unary_unary(
+                '/ledger.api.v1.HistoryService/ListRepeats',
+                request_serializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepeatsRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepeatsResponse.FromString,
+                _registered_method=True)
+        self.ListRepetitions = channel.unary_unary(
+                '/ledger.api.v1.HistoryService/ListRepetitions',
+                request_serializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepetitionsRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepetitionsResponse.FromString,
                 _registered_method=True)
 
 
@@ -137,6 +148,28 @@ class HistoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRepeats(self, request, context):
+        """Lists repeat contacts: customers who had to come back about the same matter.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce repeats --from 2026-01-01 --window 30d`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRepetitions(self, request, context):
+        """Lists what customers had to say again: facts given or asked for twice, newest first.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce repeats --facts`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HistoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -169,6 +202,16 @@ def add_HistoryServiceServicer_to_server(servicer, server):
                     servicer.CountContacts,
                     request_deserializer=ledger_dot_api_dot_v1_dot_history__service__pb2.CountContactsRequest.FromString,
                     response_serializer=ledger_dot_api_dot_v1_dot_history__service__pb2.CountContactsResponse.SerializeToString,
+            ),
+            'ListRepeats': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRepeats,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepeatsRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepeatsResponse.SerializeToString,
+            ),
+            'ListRepetitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRepetitions,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepetitionsRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepetitionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -334,6 +377,60 @@ class HistoryService:
             '/ledger.api.v1.HistoryService/CountContacts',
             ledger_dot_api_dot_v1_dot_history__service__pb2.CountContactsRequest.SerializeToString,
             ledger_dot_api_dot_v1_dot_history__service__pb2.CountContactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRepeats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.HistoryService/ListRepeats',
+            ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepeatsRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepeatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRepetitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.HistoryService/ListRepetitions',
+            ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepetitionsRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_repetition__pb2.ListRepetitionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

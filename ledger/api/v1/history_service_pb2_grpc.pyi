@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ledger.api.v1 import history_service_pb2 as _history_service_pb2
+from ledger.api.v1 import repetition_pb2 as _repetition_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -75,6 +76,20 @@ class HistoryServiceStub:
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
     Example: `tellonce status --contacts channel`.
     """
+    ListRepeats: _grpc.UnaryUnaryMultiCallable[_repetition_pb2.ListRepeatsRequest, _repetition_pb2.ListRepeatsResponse]
+    """Lists repeat contacts: customers who had to come back about the same matter.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce repeats --from 2026-01-01 --window 30d`.
+    """
+    ListRepetitions: _grpc.UnaryUnaryMultiCallable[_repetition_pb2.ListRepetitionsRequest, _repetition_pb2.ListRepetitionsResponse]
+    """Lists what customers had to say again: facts given or asked for twice, newest first.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce repeats --facts`.
+    """
 
 @_typing.type_check_only
 class HistoryServiceAsyncStub(HistoryServiceStub):
@@ -122,6 +137,20 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
     acknowledged before the call. Idempotency: reads change nothing.
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
     Example: `tellonce status --contacts channel`.
+    """
+    ListRepeats: _aio.UnaryUnaryMultiCallable[_repetition_pb2.ListRepeatsRequest, _repetition_pb2.ListRepeatsResponse]  # type: ignore[assignment]
+    """Lists repeat contacts: customers who had to come back about the same matter.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce repeats --from 2026-01-01 --window 30d`.
+    """
+    ListRepetitions: _aio.UnaryUnaryMultiCallable[_repetition_pb2.ListRepetitionsRequest, _repetition_pb2.ListRepetitionsResponse]  # type: ignore[assignment]
+    """Lists what customers had to say again: facts given or asked for twice, newest first.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce repeats --facts`.
     """
 
 class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -203,6 +232,32 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         acknowledged before the call. Idempotency: reads change nothing.
         Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
         Example: `tellonce status --contacts channel`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRepeats(
+        self,
+        request: _repetition_pb2.ListRepeatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_repetition_pb2.ListRepeatsResponse, _abc.Awaitable[_repetition_pb2.ListRepeatsResponse]]:
+        """Lists repeat contacts: customers who had to come back about the same matter.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce repeats --from 2026-01-01 --window 30d`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRepetitions(
+        self,
+        request: _repetition_pb2.ListRepetitionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_repetition_pb2.ListRepetitionsResponse, _abc.Awaitable[_repetition_pb2.ListRepetitionsResponse]]:
+        """Lists what customers had to say again: facts given or asked for twice, newest first.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce repeats --facts`.
         """
 
 def add_HistoryServiceServicer_to_server(servicer: HistoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

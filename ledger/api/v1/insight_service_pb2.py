@@ -23,9 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from ledger.api.v1 import consistency_pb2 as ledger_dot_api_dot_v1_dot_consistency__pb2
+from ledger.api.v1 import figure_pb2 as ledger_dot_api_dot_v1_dot_figure__pb2
+from ledger.api.v1 import journey_pb2 as ledger_dot_api_dot_v1_dot_journey__pb2
+from ledger.api.v1 import whatif_pb2 as ledger_dot_api_dot_v1_dot_whatif__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ledger/api/v1/insight_service.proto\x12\rledger.api.v1\x1a\x1fledger/api/v1/consistency.proto\"\xdf\x01\n\x15GetDataQualityRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x34\n\x04kind\x18\x05 \x01(\x0e\x32\x1a.ledger.api.v1.FindingKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x85\x01\n\x16GetDataQualityResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.DataQuality\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"d\n\x07\x46inding\x12\x10\n\x08position\x18\x01 \x01(\x03\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.ledger.api.v1.FindingKind\x12\x0e\n\x06\x65ntity\x18\x03 \x01(\t\x12\r\n\x05topic\x18\x04 \x01(\t\"`\n\x0b\x44\x61taQuality\x12\'\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x17.ledger.api.v1.CountRow\x12(\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x16.ledger.api.v1.Finding*\x8f\x01\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12\r\n\tIRREGULAR\x10\x01\x12\r\n\tOVERTAKEN\x10\x02\x12\r\n\tHELD_BACK\x10\x03\x12\r\n\tSET_ASIDE\x10\x04\x12\x12\n\x0e\x41MBIGUOUS_TIME\x10\x05\x12\x12\n\x0eUNKNOWN_REASON\x10\x06\x32o\n\x0eInsightService\x12]\n\x0eGetDataQuality\x12$.ledger.api.v1.GetDataQualityRequest\x1a%.ledger.api.v1.GetDataQualityResponseb\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ledger/api/v1/insight_service.proto\x12\rledger.api.v1\x1a\x1fledger/api/v1/consistency.proto\x1a\x1aledger/api/v1/figure.proto\x1a\x1bledger/api/v1/journey.proto\x1a\x1aledger/api/v1/whatif.proto\"\xdf\x01\n\x15GetDataQualityRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x34\n\x04kind\x18\x05 \x01(\x0e\x32\x1a.ledger.api.v1.FindingKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"\x85\x01\n\x16GetDataQualityResponse\x12*\n\x06result\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.DataQuality\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"d\n\x07\x46inding\x12\x10\n\x08position\x18\x01 \x01(\x03\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.ledger.api.v1.FindingKind\x12\x0e\n\x06\x65ntity\x18\x03 \x01(\t\x12\r\n\x05topic\x18\x04 \x01(\t\"`\n\x0b\x44\x61taQuality\x12\'\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x17.ledger.api.v1.CountRow\x12(\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x16.ledger.api.v1.Finding*\xa7\x01\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12\r\n\tIRREGULAR\x10\x01\x12\r\n\tOVERTAKEN\x10\x02\x12\r\n\tHELD_BACK\x10\x03\x12\r\n\tSET_ASIDE\x10\x04\x12\x12\n\x0e\x41MBIGUOUS_TIME\x10\x05\x12\x12\n\x0eUNKNOWN_REASON\x10\x06\x12\x16\n\x12UNKNOWN_DEPARTMENT\x10\x07\x32\xc7\x04\n\x0eInsightService\x12]\n\x0eGetDataQuality\x12$.ledger.api.v1.GetDataQualityRequest\x1a%.ledger.api.v1.GetDataQualityResponse\x12Q\n\nGetFigures\x12 .ledger.api.v1.GetFiguresRequest\x1a!.ledger.api.v1.GetFiguresResponse\x12r\n\x15ListFigureDefinitions\x12+.ledger.api.v1.ListFigureDefinitionsRequest\x1a,.ledger.api.v1.ListFigureDefinitionsResponse\x12Q\n\nGetJourney\x12 .ledger.api.v1.GetJourneyRequest\x1a!.ledger.api.v1.GetJourneyResponse\x12T\n\x0bGetJourneys\x12!.ledger.api.v1.GetJourneysRequest\x1a\".ledger.api.v1.GetJourneysResponse\x12\x66\n\x11\x43ompareWithPolicy\x12\'.ledger.api.v1.CompareWithPolicyRequest\x1a(.ledger.api.v1.CompareWithPolicyResponseb\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,16 +41,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDATAQUALITYREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_GETDATAQUALITYREQUEST'].fields_by_name['kind']._loaded_options = None
   _globals['_GETDATAQUALITYREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_FINDINGKIND']._serialized_start=650
-  _globals['_FINDINGKIND']._serialized_end=793
-  _globals['_GETDATAQUALITYREQUEST']._serialized_start=88
-  _globals['_GETDATAQUALITYREQUEST']._serialized_end=311
-  _globals['_GETDATAQUALITYRESPONSE']._serialized_start=314
-  _globals['_GETDATAQUALITYRESPONSE']._serialized_end=447
-  _globals['_FINDING']._serialized_start=449
-  _globals['_FINDING']._serialized_end=549
-  _globals['_DATAQUALITY']._serialized_start=551
-  _globals['_DATAQUALITY']._serialized_end=647
-  _globals['_INSIGHTSERVICE']._serialized_start=795
-  _globals['_INSIGHTSERVICE']._serialized_end=906
+  _globals['_FINDINGKIND']._serialized_start=735
+  _globals['_FINDINGKIND']._serialized_end=902
+  _globals['_GETDATAQUALITYREQUEST']._serialized_start=173
+  _globals['_GETDATAQUALITYREQUEST']._serialized_end=396
+  _globals['_GETDATAQUALITYRESPONSE']._serialized_start=399
+  _globals['_GETDATAQUALITYRESPONSE']._serialized_end=532
+  _globals['_FINDING']._serialized_start=534
+  _globals['_FINDING']._serialized_end=634
+  _globals['_DATAQUALITY']._serialized_start=636
+  _globals['_DATAQUALITY']._serialized_end=732
+  _globals['_INSIGHTSERVICE']._serialized_start=905
+  _globals['_INSIGHTSERVICE']._serialized_end=1488
 # @@protoc_insertion_point(module_scope)

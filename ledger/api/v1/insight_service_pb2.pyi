@@ -40,6 +40,8 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     """Its local time existed twice that night."""
     UNKNOWN_REASON: _FindingKind.ValueType  # 6
     """Its reason is `unknown`."""
+    UNKNOWN_DEPARTMENT: _FindingKind.ValueType  # 7
+    """It names a department that the policy does not know: a typo makes an inbox nobody opens."""
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """What kind of finding."""
@@ -58,6 +60,8 @@ AMBIGUOUS_TIME: FindingKind.ValueType  # 5
 """Its local time existed twice that night."""
 UNKNOWN_REASON: FindingKind.ValueType  # 6
 """Its reason is `unknown`."""
+UNKNOWN_DEPARTMENT: FindingKind.ValueType  # 7
+"""It names a department that the policy does not know: a typo makes an inbox nobody opens."""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 @_typing.final

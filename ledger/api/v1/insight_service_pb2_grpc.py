@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
+from ledger.api.v1 import figure_pb2 as ledger_dot_api_dot_v1_dot_figure__pb2
 from ledger.api.v1 import insight_service_pb2 as ledger_dot_api_dot_v1_dot_insight__service__pb2
+from ledger.api.v1 import journey_pb2 as ledger_dot_api_dot_v1_dot_journey__pb2
+from ledger.api.v1 import whatif_pb2 as ledger_dot_api_dot_v1_dot_whatif__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -40,6 +43,31 @@ class InsightServiceStub:
                 request_serializer=ledger_dot_api_dot_v1_dot_insight__service__pb2.GetDataQualityRequest.SerializeToString,
                 response_deserializer=ledger_dot_api_dot_v1_dot_insight__service__pb2.GetDataQualityResponse.FromString,
                 _registered_method=True)
+        self.GetFigures = channel.unary_unary(
+                '/ledger.api.v1.InsightService/GetFigures',
+                request_serializer=ledger_dot_api_dot_v1_dot_figure__pb2.GetFiguresRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_figure__pb2.GetFiguresResponse.FromString,
+                _registered_method=True)
+        self.ListFigureDefinitions = channel.unary_unary(
+                '/ledger.api.v1.InsightService/ListFigureDefinitions',
+                request_serializer=ledger_dot_api_dot_v1_dot_figure__pb2.ListFigureDefinitionsRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_figure__pb2.ListFigureDefinitionsResponse.FromString,
+                _registered_method=True)
+        self.GetJourney = channel.unary_unary(
+                '/ledger.api.v1.InsightService/GetJourney',
+                request_serializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneyRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneyResponse.FromString,
+                _registered_method=True)
+        self.GetJourneys = channel.unary_unary(
+                '/ledger.api.v1.InsightService/GetJourneys',
+                request_serializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneysRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneysResponse.FromString,
+                _registered_method=True)
+        self.CompareWithPolicy = channel.unary_unary(
+                '/ledger.api.v1.InsightService/CompareWithPolicy',
+                request_serializer=ledger_dot_api_dot_v1_dot_whatif__pb2.CompareWithPolicyRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_whatif__pb2.CompareWithPolicyResponse.FromString,
+                _registered_method=True)
 
 
 class InsightServiceServicer:
@@ -57,6 +85,64 @@ class InsightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFigures(self, request, context):
+        """Returns figures of a period, each with the version of its definition and, on request, the events behind it.
+        Guarantees: as GetDataQuality. Members are chosen by the definition's own time; what is recorded late mends old figures, and both
+        values can be asked for. Percentiles come from buckets within 1 %, or exactly; as they had happened before a time always exactly.
+        Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, LOCAL_TIME_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION,
+        POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+        Example: `tellonce figures --set baseline --from 2026-01-01 --to 2027-01-01 --by channel`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFigureDefinitions(self, request, context):
+        """Returns what each figure means: its definition, source, unit, slices and parts, and the sets.
+        Guarantees: the same on every node of a version. Idempotency: reads change nothing. Errors: none of its own.
+        Example: `tellonce figures --definitions`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJourney(self, request, context):
+        """Returns the steps of one request or customer, in time: what happened, who had it how long, where it broke, and whether it went the way that is expected.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+        Example: `tellonce journeys --request r-1`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJourneys(self, request, context):
+        """Returns how requests went through the departments: variants, department pairs, points of rupture and of satisfaction, expected against recorded
+        paths, of those opened in a period, and how another period differs.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+        Example: `tellonce journeys --from 2026-01-01 --to 2026-04-01`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareWithPolicy(self, request, context):
+        """Returns what would differ if another policy had ruled a past period: dues and what became of them, facts and departments
+        required, playbooks set off. Looks at it with the code that decides at append, and touches nothing.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; no sealed value is read. Comes in pieces
+        of the log, some seconds of work each; sum the counts. Every event of the period is judged by the candidate, others of the
+        same entities as they were. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, POLICY_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce policy compare service.yaml --from 2026-01-01 --to 2026-04-01`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InsightServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +150,31 @@ def add_InsightServiceServicer_to_server(servicer, server):
                     servicer.GetDataQuality,
                     request_deserializer=ledger_dot_api_dot_v1_dot_insight__service__pb2.GetDataQualityRequest.FromString,
                     response_serializer=ledger_dot_api_dot_v1_dot_insight__service__pb2.GetDataQualityResponse.SerializeToString,
+            ),
+            'GetFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFigures,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_figure__pb2.GetFiguresRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_figure__pb2.GetFiguresResponse.SerializeToString,
+            ),
+            'ListFigureDefinitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFigureDefinitions,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_figure__pb2.ListFigureDefinitionsRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_figure__pb2.ListFigureDefinitionsResponse.SerializeToString,
+            ),
+            'GetJourney': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJourney,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneyRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneyResponse.SerializeToString,
+            ),
+            'GetJourneys': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJourneys,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneysRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneysResponse.SerializeToString,
+            ),
+            'CompareWithPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareWithPolicy,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_whatif__pb2.CompareWithPolicyRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_whatif__pb2.CompareWithPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +205,141 @@ class InsightService:
             '/ledger.api.v1.InsightService/GetDataQuality',
             ledger_dot_api_dot_v1_dot_insight__service__pb2.GetDataQualityRequest.SerializeToString,
             ledger_dot_api_dot_v1_dot_insight__service__pb2.GetDataQualityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.InsightService/GetFigures',
+            ledger_dot_api_dot_v1_dot_figure__pb2.GetFiguresRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_figure__pb2.GetFiguresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFigureDefinitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.InsightService/ListFigureDefinitions',
+            ledger_dot_api_dot_v1_dot_figure__pb2.ListFigureDefinitionsRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_figure__pb2.ListFigureDefinitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJourney(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.InsightService/GetJourney',
+            ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneyRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJourneys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.InsightService/GetJourneys',
+            ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneysRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_journey__pb2.GetJourneysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareWithPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.InsightService/CompareWithPolicy',
+            ledger_dot_api_dot_v1_dot_whatif__pb2.CompareWithPolicyRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_whatif__pb2.CompareWithPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,10 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ledger.api.v1 import figure_pb2 as _figure_pb2
 from ledger.api.v1 import insight_service_pb2 as _insight_service_pb2
+from ledger.api.v1 import journey_pb2 as _journey_pb2
+from ledger.api.v1 import whatif_pb2 as _whatif_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -40,6 +43,44 @@ class InsightServiceStub:
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
     Example: `tellonce status --quality`.
     """
+    GetFigures: _grpc.UnaryUnaryMultiCallable[_figure_pb2.GetFiguresRequest, _figure_pb2.GetFiguresResponse]
+    """Returns figures of a period, each with the version of its definition and, on request, the events behind it.
+    Guarantees: as GetDataQuality. Members are chosen by the definition's own time; what is recorded late mends old figures, and both
+    values can be asked for. Percentiles come from buckets within 1 %, or exactly; as they had happened before a time always exactly.
+    Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, LOCAL_TIME_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION,
+    POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+    Example: `tellonce figures --set baseline --from 2026-01-01 --to 2027-01-01 --by channel`.
+    """
+    ListFigureDefinitions: _grpc.UnaryUnaryMultiCallable[_figure_pb2.ListFigureDefinitionsRequest, _figure_pb2.ListFigureDefinitionsResponse]
+    """Returns what each figure means: its definition, source, unit, slices and parts, and the sets.
+    Guarantees: the same on every node of a version. Idempotency: reads change nothing. Errors: none of its own.
+    Example: `tellonce figures --definitions`.
+    """
+    GetJourney: _grpc.UnaryUnaryMultiCallable[_journey_pb2.GetJourneyRequest, _journey_pb2.GetJourneyResponse]
+    """Returns the steps of one request or customer, in time: what happened, who had it how long, where it broke, and whether it went the way that is expected.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+    Example: `tellonce journeys --request r-1`.
+    """
+    GetJourneys: _grpc.UnaryUnaryMultiCallable[_journey_pb2.GetJourneysRequest, _journey_pb2.GetJourneysResponse]
+    """Returns how requests went through the departments: variants, department pairs, points of rupture and of satisfaction, expected against recorded
+    paths, of those opened in a period, and how another period differs.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+    Example: `tellonce journeys --from 2026-01-01 --to 2026-04-01`.
+    """
+    CompareWithPolicy: _grpc.UnaryUnaryMultiCallable[_whatif_pb2.CompareWithPolicyRequest, _whatif_pb2.CompareWithPolicyResponse]
+    """Returns what would differ if another policy had ruled a past period: dues and what became of them, facts and departments
+    required, playbooks set off. Looks at it with the code that decides at append, and touches nothing.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; no sealed value is read. Comes in pieces
+    of the log, some seconds of work each; sum the counts. Every event of the period is judged by the candidate, others of the
+    same entities as they were. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, POLICY_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce policy compare service.yaml --from 2026-01-01 --to 2026-04-01`.
+    """
 
 @_typing.type_check_only
 class InsightServiceAsyncStub(InsightServiceStub):
@@ -52,6 +93,44 @@ class InsightServiceAsyncStub(InsightServiceStub):
     acknowledged before the call. Idempotency: reads change nothing.
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
     Example: `tellonce status --quality`.
+    """
+    GetFigures: _aio.UnaryUnaryMultiCallable[_figure_pb2.GetFiguresRequest, _figure_pb2.GetFiguresResponse]  # type: ignore[assignment]
+    """Returns figures of a period, each with the version of its definition and, on request, the events behind it.
+    Guarantees: as GetDataQuality. Members are chosen by the definition's own time; what is recorded late mends old figures, and both
+    values can be asked for. Percentiles come from buckets within 1 %, or exactly; as they had happened before a time always exactly.
+    Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, LOCAL_TIME_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION,
+    POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+    Example: `tellonce figures --set baseline --from 2026-01-01 --to 2027-01-01 --by channel`.
+    """
+    ListFigureDefinitions: _aio.UnaryUnaryMultiCallable[_figure_pb2.ListFigureDefinitionsRequest, _figure_pb2.ListFigureDefinitionsResponse]  # type: ignore[assignment]
+    """Returns what each figure means: its definition, source, unit, slices and parts, and the sets.
+    Guarantees: the same on every node of a version. Idempotency: reads change nothing. Errors: none of its own.
+    Example: `tellonce figures --definitions`.
+    """
+    GetJourney: _aio.UnaryUnaryMultiCallable[_journey_pb2.GetJourneyRequest, _journey_pb2.GetJourneyResponse]  # type: ignore[assignment]
+    """Returns the steps of one request or customer, in time: what happened, who had it how long, where it broke, and whether it went the way that is expected.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+    Example: `tellonce journeys --request r-1`.
+    """
+    GetJourneys: _aio.UnaryUnaryMultiCallable[_journey_pb2.GetJourneysRequest, _journey_pb2.GetJourneysResponse]  # type: ignore[assignment]
+    """Returns how requests went through the departments: variants, department pairs, points of rupture and of satisfaction, expected against recorded
+    paths, of those opened in a period, and how another period differs.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+    Example: `tellonce journeys --from 2026-01-01 --to 2026-04-01`.
+    """
+    CompareWithPolicy: _aio.UnaryUnaryMultiCallable[_whatif_pb2.CompareWithPolicyRequest, _whatif_pb2.CompareWithPolicyResponse]  # type: ignore[assignment]
+    """Returns what would differ if another policy had ruled a past period: dues and what became of them, facts and departments
+    required, playbooks set off. Looks at it with the code that decides at append, and touches nothing.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; no sealed value is read. Comes in pieces
+    of the log, some seconds of work each; sum the counts. Every event of the period is judged by the candidate, others of the
+    same entities as they were. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, POLICY_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce policy compare service.yaml --from 2026-01-01 --to 2026-04-01`.
     """
 
 class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,6 +147,74 @@ class InsightServiceServicer(metaclass=_abc_1.ABCMeta):
         acknowledged before the call. Idempotency: reads change nothing.
         Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
         Example: `tellonce status --quality`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFigures(
+        self,
+        request: _figure_pb2.GetFiguresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_figure_pb2.GetFiguresResponse, _abc.Awaitable[_figure_pb2.GetFiguresResponse]]:
+        """Returns figures of a period, each with the version of its definition and, on request, the events behind it.
+        Guarantees: as GetDataQuality. Members are chosen by the definition's own time; what is recorded late mends old figures, and both
+        values can be asked for. Percentiles come from buckets within 1 %, or exactly; as they had happened before a time always exactly.
+        Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, LOCAL_TIME_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION,
+        POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+        Example: `tellonce figures --set baseline --from 2026-01-01 --to 2027-01-01 --by channel`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListFigureDefinitions(
+        self,
+        request: _figure_pb2.ListFigureDefinitionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_figure_pb2.ListFigureDefinitionsResponse, _abc.Awaitable[_figure_pb2.ListFigureDefinitionsResponse]]:
+        """Returns what each figure means: its definition, source, unit, slices and parts, and the sets.
+        Guarantees: the same on every node of a version. Idempotency: reads change nothing. Errors: none of its own.
+        Example: `tellonce figures --definitions`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetJourney(
+        self,
+        request: _journey_pb2.GetJourneyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_journey_pb2.GetJourneyResponse, _abc.Awaitable[_journey_pb2.GetJourneyResponse]]:
+        """Returns the steps of one request or customer, in time: what happened, who had it how long, where it broke, and whether it went the way that is expected.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, NOT_RECORDED.
+        Example: `tellonce journeys --request r-1`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetJourneys(
+        self,
+        request: _journey_pb2.GetJourneysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_journey_pb2.GetJourneysResponse, _abc.Awaitable[_journey_pb2.GetJourneysResponse]]:
+        """Returns how requests went through the departments: variants, department pairs, points of rupture and of satisfaction, expected against recorded
+        paths, of those opened in a period, and how another period differs.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING.
+        Example: `tellonce journeys --from 2026-01-01 --to 2026-04-01`.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareWithPolicy(
+        self,
+        request: _whatif_pb2.CompareWithPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_whatif_pb2.CompareWithPolicyResponse, _abc.Awaitable[_whatif_pb2.CompareWithPolicyResponse]]:
+        """Returns what would differ if another policy had ruled a past period: dues and what became of them, facts and departments
+        required, playbooks set off. Looks at it with the code that decides at append, and touches nothing.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; no sealed value is read. Comes in pieces
+        of the log, some seconds of work each; sum the counts. Every event of the period is judged by the candidate, others of the
+        same entities as they were. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, POLICY_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce policy compare service.yaml --from 2026-01-01 --to 2026-04-01`.
         """
 
 def add_InsightServiceServicer_to_server(servicer: InsightServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from ledger.api.v1 import consistency_pb2 as ledger_dot_api_dot_v1_dot_consisten
 from ledger.api.v1 import event_pb2 as ledger_dot_api_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ledger/api/v1/ledger_service.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1fledger/api/v1/consistency.proto\x1a\x19ledger/api/v1/event.proto\"\x95\x01\n\x11StreamExpectation\x12\x1d\n\x06stream\x18\x01 \x01(\tB\r\xbaH\nr\x05\x10\x01\x18\xa0\x01\xc8\x01\x01\x12\x1b\n\x08revision\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12\x19\n\x06is_new\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x19\n\x06\x65xists\x18\x04 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x42\x0e\n\x05state\x12\x05\xbaH\x02\x08\x01\"\x8e\x01\n\nEventGroup\x12>\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.ledger.api.v1.EventToAppendB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12@\n\x0c\x65xpectations\x18\x02 \x03(\x0b\x32 .ledger.api.v1.StreamExpectationB\x08\xbaH\x05\x92\x01\x02\x10\x64\"y\n\rAppendRequest\x12;\n\x06groups\x18\x01 \x03(\x0b\x32\x19.ledger.api.v1.EventGroupB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12+\n\x04lane\x18\x02 \x01(\x0e\x32\x13.ledger.api.v1.LaneB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x89\x01\n\x08\x41ppended\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x11\n\tduplicate\x18\x05 \x01(\x08\x12\x11\n\tirregular\x18\x06 \x01(\x08\x12\x11\n\theld_back\x18\x07 \x01(\x08\"[\n\x0bGroupResult\x12)\n\x08\x61ppended\x18\x01 \x03(\x0b\x32\x17.ledger.api.v1.Appended\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"h\n\x0e\x41ppendResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.ledger.api.v1.GroupResult\x12)\n\x05token\x18\x02 \x01(\x0b\x32\x1a.ledger.api.v1.LedgerToken\"\x80\x01\n\x0b\x45ventFilter\x12\x31\n\x06topics\x18\x01 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x64\"\x17r\x15\x32\x13^[a-z][a-z-]{0,63}$\x12\x1a\n\x06stream\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x01\x12\"\n\x08subjects\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xc8\x01\"\x05r\x03\xb0\x01\x01\"\x98\x01\n\x11ReadEventsRequest\x12\x1e\n\rfrom_position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1f\n\x0euntil_position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ledger.api.v1.EventFilter\x12\x16\n\x05limit\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"B\n\x12ReadEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.ledger.api.v1.RecordedEvent\"Y\n\x0fGetEventRequest\x12\x1c\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x42\x0b\n\x02\x62y\x12\x05\xbaH\x02\x08\x01\"?\n\x10GetEventResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.ledger.api.v1.RecordedEvent\"_\n\x10SubscribeRequest\x12\x1f\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12*\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1a.ledger.api.v1.EventFilter\"\x1c\n\x08\x43\x61ughtUp\x12\x10\n\x08position\x18\x01 \x01(\x03\"\x1e\n\nCheckpoint\x12\x10\n\x08position\x18\x01 \x01(\x03\"\xa9\x01\n\x11SubscribeResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.ledger.api.v1.RecordedEventH\x00\x12,\n\tcaught_up\x18\x02 \x01(\x0b\x32\x17.ledger.api.v1.CaughtUpH\x00\x12/\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x19.ledger.api.v1.CheckpointH\x00\x42\x06\n\x04item\"\x10\n\x0eGetHeadRequest\"\xa7\x01\n\x0fGetHeadResponse\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0brecord_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05token\x18\x05 \x01(\x0b\x32\x1a.ledger.api.v1.LedgerToken\"O\n\x14GetPositionAtRequest\x12\x37\n\x0brecord_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"Z\n\x15GetPositionAtResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*7\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bINTERACTIVE\x10\x01\x12\x08\n\x04\x42ULK\x10\x02\x32\xf0\x03\n\rLedgerService\x12\x45\n\x06\x41ppend\x12\x1c.ledger.api.v1.AppendRequest\x1a\x1d.ledger.api.v1.AppendResponse\x12S\n\nReadEvents\x12 .ledger.api.v1.ReadEventsRequest\x1a!.ledger.api.v1.ReadEventsResponse0\x01\x12K\n\x08GetEvent\x12\x1e.ledger.api.v1.GetEventRequest\x1a\x1f.ledger.api.v1.GetEventResponse\x12P\n\tSubscribe\x12\x1f.ledger.api.v1.SubscribeRequest\x1a .ledger.api.v1.SubscribeResponse0\x01\x12H\n\x07GetHead\x12\x1d.ledger.api.v1.GetHeadRequest\x1a\x1e.ledger.api.v1.GetHeadResponse\x12Z\n\rGetPositionAt\x12#.ledger.api.v1.GetPositionAtRequest\x1a$.ledger.api.v1.GetPositionAtResponseb\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ledger/api/v1/ledger_service.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1fledger/api/v1/consistency.proto\x1a\x19ledger/api/v1/event.proto\"\x95\x01\n\x11StreamExpectation\x12\x1d\n\x06stream\x18\x01 \x01(\tB\r\xbaH\nr\x05\x10\x01\x18\xa0\x01\xc8\x01\x01\x12\x1b\n\x08revision\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12\x19\n\x06is_new\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x19\n\x06\x65xists\x18\x04 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x42\x0e\n\x05state\x12\x05\xbaH\x02\x08\x01\"\x8e\x01\n\nEventGroup\x12>\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.ledger.api.v1.EventToAppendB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12@\n\x0c\x65xpectations\x18\x02 \x03(\x0b\x32 .ledger.api.v1.StreamExpectationB\x08\xbaH\x05\x92\x01\x02\x10\x64\"y\n\rAppendRequest\x12;\n\x06groups\x18\x01 \x03(\x0b\x32\x19.ledger.api.v1.EventGroupB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12+\n\x04lane\x18\x02 \x01(\x0e\x32\x13.ledger.api.v1.LaneB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x98\x01\n\x08\x41ppended\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0e\n\x06stream\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x11\n\tduplicate\x18\x05 \x01(\x08\x12\x11\n\tirregular\x18\x06 \x01(\x08\x12\x11\n\theld_back\x18\x07 \x01(\x08\x12\r\n\x05topic\x18\x08 \x01(\t\"[\n\x0bGroupResult\x12)\n\x08\x61ppended\x18\x01 \x03(\x0b\x32\x17.ledger.api.v1.Appended\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"h\n\x0e\x41ppendResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.ledger.api.v1.GroupResult\x12)\n\x05token\x18\x02 \x01(\x0b\x32\x1a.ledger.api.v1.LedgerToken\"\x80\x01\n\x0b\x45ventFilter\x12\x31\n\x06topics\x18\x01 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x64\"\x17r\x15\x32\x13^[a-z][a-z-]{0,63}$\x12\x1a\n\x06stream\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xa0\x01\x12\"\n\x08subjects\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xc8\x01\"\x05r\x03\xb0\x01\x01\"\x98\x01\n\x11ReadEventsRequest\x12\x1e\n\rfrom_position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1f\n\x0euntil_position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12*\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x1a.ledger.api.v1.EventFilter\x12\x16\n\x05limit\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"B\n\x12ReadEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.ledger.api.v1.RecordedEvent\"Y\n\x0fGetEventRequest\x12\x1c\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1b\n\x08position\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x42\x0b\n\x02\x62y\x12\x05\xbaH\x02\x08\x01\"?\n\x10GetEventResponse\x12+\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.ledger.api.v1.RecordedEvent\"_\n\x10SubscribeRequest\x12\x1f\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12*\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1a.ledger.api.v1.EventFilter\"\x1c\n\x08\x43\x61ughtUp\x12\x10\n\x08position\x18\x01 \x01(\x03\"\x1e\n\nCheckpoint\x12\x10\n\x08position\x18\x01 \x01(\x03\"\xa9\x01\n\x11SubscribeResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1c.ledger.api.v1.RecordedEventH\x00\x12,\n\tcaught_up\x18\x02 \x01(\x0b\x32\x17.ledger.api.v1.CaughtUpH\x00\x12/\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x19.ledger.api.v1.CheckpointH\x00\x42\x06\n\x04item\"\x10\n\x0eGetHeadRequest\"\xa7\x01\n\x0fGetHeadResponse\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x03\x12\x10\n\x08position\x18\x03 \x01(\x03\x12/\n\x0brecord_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05token\x18\x05 \x01(\x0b\x32\x1a.ledger.api.v1.LedgerToken\"O\n\x14GetPositionAtRequest\x12\x37\n\x0brecord_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"Z\n\x15GetPositionAtResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*7\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bINTERACTIVE\x10\x01\x12\x08\n\x04\x42ULK\x10\x02\x32\xf0\x03\n\rLedgerService\x12\x45\n\x06\x41ppend\x12\x1c.ledger.api.v1.AppendRequest\x1a\x1d.ledger.api.v1.AppendResponse\x12S\n\nReadEvents\x12 .ledger.api.v1.ReadEventsRequest\x1a!.ledger.api.v1.ReadEventsResponse0\x01\x12K\n\x08GetEvent\x12\x1e.ledger.api.v1.GetEventRequest\x1a\x1f.ledger.api.v1.GetEventResponse\x12P\n\tSubscribe\x12\x1f.ledger.api.v1.SubscribeRequest\x1a .ledger.api.v1.SubscribeResponse0\x01\x12H\n\x07GetHead\x12\x1d.ledger.api.v1.GetHeadRequest\x1a\x1e.ledger.api.v1.GetHeadResponse\x12Z\n\rGetPositionAt\x12#.ledger.api.v1.GetPositionAtRequest\x1a$.ledger.api.v1.GetPositionAtResponseb\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,8 +75,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBSCRIBEREQUEST'].fields_by_name['after_position']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_GETPOSITIONATREQUEST'].fields_by_name['record_time']._loaded_options = None
   _globals['_GETPOSITIONATREQUEST'].fields_by_name['record_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_LANE']._serialized_start=2132
-  _globals['_LANE']._serialized_end=2187
+  _globals['_LANE']._serialized_start=2147
+  _globals['_LANE']._serialized_end=2202
   _globals['_STREAMEXPECTATION']._serialized_start=172
   _globals['_STREAMEXPECTATION']._serialized_end=321
   _globals['_EVENTGROUP']._serialized_start=324
@@ -84,37 +84,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDREQUEST']._serialized_start=468
   _globals['_APPENDREQUEST']._serialized_end=589
   _globals['_APPENDED']._serialized_start=592
-  _globals['_APPENDED']._serialized_end=729
-  _globals['_GROUPRESULT']._serialized_start=731
-  _globals['_GROUPRESULT']._serialized_end=822
-  _globals['_APPENDRESPONSE']._serialized_start=824
-  _globals['_APPENDRESPONSE']._serialized_end=928
-  _globals['_EVENTFILTER']._serialized_start=931
-  _globals['_EVENTFILTER']._serialized_end=1059
-  _globals['_READEVENTSREQUEST']._serialized_start=1062
-  _globals['_READEVENTSREQUEST']._serialized_end=1214
-  _globals['_READEVENTSRESPONSE']._serialized_start=1216
-  _globals['_READEVENTSRESPONSE']._serialized_end=1282
-  _globals['_GETEVENTREQUEST']._serialized_start=1284
-  _globals['_GETEVENTREQUEST']._serialized_end=1373
-  _globals['_GETEVENTRESPONSE']._serialized_start=1375
-  _globals['_GETEVENTRESPONSE']._serialized_end=1438
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=1440
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1535
-  _globals['_CAUGHTUP']._serialized_start=1537
-  _globals['_CAUGHTUP']._serialized_end=1565
-  _globals['_CHECKPOINT']._serialized_start=1567
-  _globals['_CHECKPOINT']._serialized_end=1597
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1600
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1769
-  _globals['_GETHEADREQUEST']._serialized_start=1771
-  _globals['_GETHEADREQUEST']._serialized_end=1787
-  _globals['_GETHEADRESPONSE']._serialized_start=1790
-  _globals['_GETHEADRESPONSE']._serialized_end=1957
-  _globals['_GETPOSITIONATREQUEST']._serialized_start=1959
-  _globals['_GETPOSITIONATREQUEST']._serialized_end=2038
-  _globals['_GETPOSITIONATRESPONSE']._serialized_start=2040
-  _globals['_GETPOSITIONATRESPONSE']._serialized_end=2130
-  _globals['_LEDGERSERVICE']._serialized_start=2190
-  _globals['_LEDGERSERVICE']._serialized_end=2686
+  _globals['_APPENDED']._serialized_end=744
+  _globals['_GROUPRESULT']._serialized_start=746
+  _globals['_GROUPRESULT']._serialized_end=837
+  _globals['_APPENDRESPONSE']._serialized_start=839
+  _globals['_APPENDRESPONSE']._serialized_end=943
+  _globals['_EVENTFILTER']._serialized_start=946
+  _globals['_EVENTFILTER']._serialized_end=1074
+  _globals['_READEVENTSREQUEST']._serialized_start=1077
+  _globals['_READEVENTSREQUEST']._serialized_end=1229
+  _globals['_READEVENTSRESPONSE']._serialized_start=1231
+  _globals['_READEVENTSRESPONSE']._serialized_end=1297
+  _globals['_GETEVENTREQUEST']._serialized_start=1299
+  _globals['_GETEVENTREQUEST']._serialized_end=1388
+  _globals['_GETEVENTRESPONSE']._serialized_start=1390
+  _globals['_GETEVENTRESPONSE']._serialized_end=1453
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=1455
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1550
+  _globals['_CAUGHTUP']._serialized_start=1552
+  _globals['_CAUGHTUP']._serialized_end=1580
+  _globals['_CHECKPOINT']._serialized_start=1582
+  _globals['_CHECKPOINT']._serialized_end=1612
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=1615
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1784
+  _globals['_GETHEADREQUEST']._serialized_start=1786
+  _globals['_GETHEADREQUEST']._serialized_end=1802
+  _globals['_GETHEADRESPONSE']._serialized_start=1805
+  _globals['_GETHEADRESPONSE']._serialized_end=1972
+  _globals['_GETPOSITIONATREQUEST']._serialized_start=1974
+  _globals['_GETPOSITIONATREQUEST']._serialized_end=2053
+  _globals['_GETPOSITIONATRESPONSE']._serialized_start=2055
+  _globals['_GETPOSITIONATRESPONSE']._serialized_end=2145
+  _globals['_LEDGERSERVICE']._serialized_start=2205
+  _globals['_LEDGERSERVICE']._serialized_end=2701
 # @@protoc_insertion_point(module_scope)

@@ -154,6 +154,7 @@ class Appended(_message.Message):
     DUPLICATE_FIELD_NUMBER: _builtins.int
     IRREGULAR_FIELD_NUMBER: _builtins.int
     HELD_BACK_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Id of the event."""
     position: _builtins.int
@@ -168,6 +169,8 @@ class Appended(_message.Message):
     """True when it was recorded although the move does not apply where it stands (imports and late recordings only)."""
     held_back: _builtins.bool
     """True when it is without effect until confirmed."""
+    topic: _builtins.str
+    """Its topic: what it was recorded as. A contact-received of a thread may have become message-received."""
     def __init__(
         self,
         *,
@@ -178,10 +181,11 @@ class Appended(_message.Message):
         duplicate: _builtins.bool | None = ...,
         irregular: _builtins.bool | None = ...,
         held_back: _builtins.bool | None = ...,
+        topic: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id", "held_back", b"held_back", "irregular", b"irregular", "position", b"position", "revision", b"revision", "stream", b"stream"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id", "held_back", b"held_back", "irregular", b"irregular", "position", b"position", "revision", b"revision", "stream", b"stream", "topic", b"topic"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id", "held_back", b"held_back", "irregular", b"irregular", "position", b"position", "revision", b"revision", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate", "event_id", b"event_id", "held_back", b"held_back", "irregular", b"irregular", "position", b"position", "revision", b"revision", "stream", b"stream", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,7 +45,9 @@ class EventOptions(_message.Message):
     @_builtins.property
     def subject(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where the event's subject (whose key seals the content) is looked for, in order: the name of an Identifier field, or a
-        stream template whose opener's subject is inherited. None found: the event gets a subject of its own.
+        stream template whose opener's subject is inherited. None found: the event gets a subject of its own. So an opener that is
+        about no customer names its own stream: nobody's is found there, and what follows in the stream inherits the one it got.
+        Empty: the event gets one only where it has something to seal, and nothing inherits it.
         """
 
     def __init__(

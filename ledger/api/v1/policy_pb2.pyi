@@ -9,6 +9,9 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ledger.api.v1 import core_pb2 as _core_pb2
+from ledger.api.v1 import opportunity_pb2 as _opportunity_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,9 +23,800 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Weekday:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WeekdayEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Weekday.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEEKDAY_UNSPECIFIED: _Weekday.ValueType  # 0
+    """Unset: refused."""
+    MONDAY: _Weekday.ValueType  # 1
+    """Monday."""
+    TUESDAY: _Weekday.ValueType  # 2
+    """Tuesday."""
+    WEDNESDAY: _Weekday.ValueType  # 3
+    """Wednesday."""
+    THURSDAY: _Weekday.ValueType  # 4
+    """Thursday."""
+    FRIDAY: _Weekday.ValueType  # 5
+    """Friday."""
+    SATURDAY: _Weekday.ValueType  # 6
+    """Saturday."""
+    SUNDAY: _Weekday.ValueType  # 7
+    """Sunday."""
+
+class Weekday(_Weekday, metaclass=_WeekdayEnumTypeWrapper):
+    """A day of the week."""
+
+WEEKDAY_UNSPECIFIED: Weekday.ValueType  # 0
+"""Unset: refused."""
+MONDAY: Weekday.ValueType  # 1
+"""Monday."""
+TUESDAY: Weekday.ValueType  # 2
+"""Tuesday."""
+WEDNESDAY: Weekday.ValueType  # 3
+"""Wednesday."""
+THURSDAY: Weekday.ValueType  # 4
+"""Thursday."""
+FRIDAY: Weekday.ValueType  # 5
+"""Friday."""
+SATURDAY: Weekday.ValueType  # 6
+"""Saturday."""
+SUNDAY: Weekday.ValueType  # 7
+"""Sunday."""
+Global___Weekday: _TypeAlias = Weekday  # noqa: Y015
+
+class _Layer:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LayerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Layer.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LAYER_UNSPECIFIED: _Layer.ValueType  # 0
+    """Unset: not said."""
+    FRONT_OFFICE: _Layer.ValueType  # 1
+    """It talks to customers."""
+    BACK_OFFICE: _Layer.ValueType  # 2
+    """It does the work behind."""
+    SUPPORT_OFFICE: _Layer.ValueType  # 3
+    """It helps the other two."""
+
+class Layer(_Layer, metaclass=_LayerEnumTypeWrapper):
+    """Where a department stands as the customer sees it."""
+
+LAYER_UNSPECIFIED: Layer.ValueType  # 0
+"""Unset: not said."""
+FRONT_OFFICE: Layer.ValueType  # 1
+"""It talks to customers."""
+BACK_OFFICE: Layer.ValueType  # 2
+"""It does the work behind."""
+SUPPORT_OFFICE: Layer.ValueType  # 3
+"""It helps the other two."""
+Global___Layer: _TypeAlias = Layer  # noqa: Y015
+
+class _UnknownDepartments:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnknownDepartmentsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnknownDepartments.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNKNOWN_DEPARTMENTS_UNSPECIFIED: _UnknownDepartments.ValueType  # 0
+    """Unset: listed."""
+    UNKNOWN_LISTED: _UnknownDepartments.ValueType  # 1
+    """Recorded, and listed with the data quality."""
+    UNKNOWN_REFUSED: _UnknownDepartments.ValueType  # 2
+    """Refused, except in imports, late records and what playbooks do, which are listed."""
+
+class UnknownDepartments(_UnknownDepartments, metaclass=_UnknownDepartmentsEnumTypeWrapper):
+    """What becomes of a department that the policy does not name."""
+
+UNKNOWN_DEPARTMENTS_UNSPECIFIED: UnknownDepartments.ValueType  # 0
+"""Unset: listed."""
+UNKNOWN_LISTED: UnknownDepartments.ValueType  # 1
+"""Recorded, and listed with the data quality."""
+UNKNOWN_REFUSED: UnknownDepartments.ValueType  # 2
+"""Refused, except in imports, late records and what playbooks do, which are listed."""
+Global___UnknownDepartments: _TypeAlias = UnknownDepartments  # noqa: Y015
+
+class _TargetKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TargetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TargetKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TARGET_KIND_UNSPECIFIED: _TargetKind.ValueType  # 0
+    """Unset: refused."""
+    TARGET_FIRST_RESPONSE: _TargetKind.ValueType  # 1
+    """The first answer to a contact. Never pauses."""
+    TARGET_NEXT_RESPONSE: _TargetKind.ValueType  # 2
+    """The answer to the oldest unanswered message of a contact."""
+    TARGET_RESOLUTION: _TargetKind.ValueType  # 3
+    """The resolution of a request."""
+    TARGET_COMPLAINT_ACKNOWLEDGE: _TargetKind.ValueType  # 4
+    """The acknowledgement of a complaint."""
+    TARGET_COMPLAINT_RESPOND: _TargetKind.ValueType  # 5
+    """The response to a complaint."""
+
+class TargetKind(_TargetKind, metaclass=_TargetKindEnumTypeWrapper):
+    """What a target asks for."""
+
+TARGET_KIND_UNSPECIFIED: TargetKind.ValueType  # 0
+"""Unset: refused."""
+TARGET_FIRST_RESPONSE: TargetKind.ValueType  # 1
+"""The first answer to a contact. Never pauses."""
+TARGET_NEXT_RESPONSE: TargetKind.ValueType  # 2
+"""The answer to the oldest unanswered message of a contact."""
+TARGET_RESOLUTION: TargetKind.ValueType  # 3
+"""The resolution of a request."""
+TARGET_COMPLAINT_ACKNOWLEDGE: TargetKind.ValueType  # 4
+"""The acknowledgement of a complaint."""
+TARGET_COMPLAINT_RESPOND: TargetKind.ValueType  # 5
+"""The response to a complaint."""
+Global___TargetKind: _TypeAlias = TargetKind  # noqa: Y015
+
+class _TimeMeasure:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimeMeasureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeMeasure.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIME_MEASURE_UNSPECIFIED: _TimeMeasure.ValueType  # 0
+    """Unset: by the clock."""
+    CLOCK_TIME: _TimeMeasure.ValueType  # 1
+    """Every hour counts, elapsed in UTC."""
+    BUSINESS_TIME: _TimeMeasure.ValueType  # 2
+    """Only open hours of a calendar count."""
+
+class TimeMeasure(_TimeMeasure, metaclass=_TimeMeasureEnumTypeWrapper):
+    """How a duration is measured."""
+
+TIME_MEASURE_UNSPECIFIED: TimeMeasure.ValueType  # 0
+"""Unset: by the clock."""
+CLOCK_TIME: TimeMeasure.ValueType  # 1
+"""Every hour counts, elapsed in UTC."""
+BUSINESS_TIME: TimeMeasure.ValueType  # 2
+"""Only open hours of a calendar count."""
+Global___TimeMeasure: _TypeAlias = TimeMeasure  # noqa: Y015
+
+class _FactsMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FactsModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FactsMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FACTS_MODE_UNSPECIFIED: _FactsMode.ValueType  # 0
+    """Unset: marked."""
+    FACTS_MARKED: _FactsMode.ValueType  # 1
+    """Recorded, and marked incomplete with the keys that are missing."""
+    FACTS_ENFORCED: _FactsMode.ValueType  # 2
+    """Refused, except in imports, late records and what playbooks offer, which are marked."""
+
+class FactsMode(_FactsMode, metaclass=_FactsModeEnumTypeWrapper):
+    """What becomes of an offer that lacks required facts."""
+
+FACTS_MODE_UNSPECIFIED: FactsMode.ValueType  # 0
+"""Unset: marked."""
+FACTS_MARKED: FactsMode.ValueType  # 1
+"""Recorded, and marked incomplete with the keys that are missing."""
+FACTS_ENFORCED: FactsMode.ValueType  # 2
+"""Refused, except in imports, late records and what playbooks offer, which are marked."""
+Global___FactsMode: _TypeAlias = FactsMode  # noqa: Y015
+
+@_typing.final
+class OpenPeriod(_message.Message):
+    """A time of a day that is open: half-open, in local time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_MINUTE_FIELD_NUMBER: _builtins.int
+    UNTIL_MINUTE_FIELD_NUMBER: _builtins.int
+    from_minute: _builtins.int
+    """First minute that is open, in minutes since local midnight, 0 to 1439."""
+    until_minute: _builtins.int
+    """First minute that is closed again, 1 to 1440 (midnight at the end of the day). Overnight hours are two periods."""
+    def __init__(
+        self,
+        *,
+        from_minute: _builtins.int | None = ...,
+        until_minute: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_minute", b"from_minute", "until_minute", b"until_minute"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_minute", b"from_minute", "until_minute", b"until_minute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenPeriod: _TypeAlias = OpenPeriod  # noqa: Y015
+
+@_typing.final
+class WeekdayHours(_message.Message):
+    """The hours of one day of the week."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEEKDAY_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    weekday: Global___Weekday.ValueType
+    """The day."""
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenPeriod]:
+        """When it is open, in order, disjoint. None: closed."""
+
+    def __init__(
+        self,
+        *,
+        weekday: Global___Weekday.ValueType | None = ...,
+        periods: _abc.Iterable[Global___OpenPeriod] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["periods", b"periods", "weekday", b"weekday"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["periods", b"periods", "weekday", b"weekday"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeekdayHours: _TypeAlias = WeekdayHours  # noqa: Y015
+
+@_typing.final
+class SpecialDay(_message.Message):
+    """A day with hours of its own: an extra day off, or special hours. It replaces the weekday's hours and a holiday."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    PERIODS_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """Local date, such as `2026-12-24`."""
+    @_builtins.property
+    def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenPeriod]:
+        """When it is open, in order, disjoint. None: a day off."""
+
+    def __init__(
+        self,
+        *,
+        date: _builtins.str | None = ...,
+        periods: _abc.Iterable[Global___OpenPeriod] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "periods", b"periods"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "periods", b"periods"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpecialDay: _TypeAlias = SpecialDay  # noqa: Y015
+
+@_typing.final
+class ExpandedHours(_message.Message):
+    """A calendar resolved to instants, with the zone rules of each date as they were known at publication."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HORIZON_FROM_FIELD_NUMBER: _builtins.int
+    HORIZON_UNTIL_FIELD_NUMBER: _builtins.int
+    STEP_MINUTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def horizon_from(self) -> _timestamp_pb2.Timestamp:
+        """First instant about which it says anything. Inclusive."""
+
+    @_builtins.property
+    def horizon_until(self) -> _timestamp_pb2.Timestamp:
+        """Last instant about which it says anything. Inclusive."""
+
+    @_builtins.property
+    def step_minutes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Whole minutes from `horizon_from` on, in turns closed and open, beginning closed; what remains to the horizon is closed."""
+
+    def __init__(
+        self,
+        *,
+        horizon_from: _timestamp_pb2.Timestamp | None = ...,
+        horizon_until: _timestamp_pb2.Timestamp | None = ...,
+        step_minutes: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["horizon_from", b"horizon_from", "horizon_until", b"horizon_until", "step_minutes", b"step_minutes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["horizon_from", b"horizon_from", "horizon_until", b"horizon_until", "step_minutes", b"step_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpandedHours: _TypeAlias = ExpandedHours  # noqa: Y015
+
+@_typing.final
+class Calendar(_message.Message):
+    """When somebody works."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALENDAR_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    WEEK_FIELD_NUMBER: _builtins.int
+    HOLIDAY_COUNTRY_FIELD_NUMBER: _builtins.int
+    HOLIDAY_SUBDIVISION_FIELD_NUMBER: _builtins.int
+    SPECIAL_DAYS_FIELD_NUMBER: _builtins.int
+    EXPANDED_FIELD_NUMBER: _builtins.int
+    calendar: _builtins.str
+    """Code of the calendar."""
+    zone: _builtins.str
+    """IANA time zone, such as `Europe/Paris`."""
+    holiday_country: _builtins.str
+    """Country whose public holidays are closed, ISO 3166-1, such as `FR`. Unset: no holidays."""
+    holiday_subdivision: _builtins.str
+    """Subdivision whose holidays are closed too, ISO 3166-2 without the country, such as `BY`."""
+    @_builtins.property
+    def week(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeekdayHours]:
+        """Hours by day of the week. Days left out are closed."""
+
+    @_builtins.property
+    def special_days(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpecialDay]:
+        """Extra days off and days with hours of their own."""
+
+    @_builtins.property
+    def expanded(self) -> Global___ExpandedHours:
+        """The calendar resolved for a horizon of a year before the policy is in force to three years after; set by the ledger."""
+
+    def __init__(
+        self,
+        *,
+        calendar: _builtins.str | None = ...,
+        zone: _builtins.str | None = ...,
+        week: _abc.Iterable[Global___WeekdayHours] | None = ...,
+        holiday_country: _builtins.str | None = ...,
+        holiday_subdivision: _builtins.str | None = ...,
+        special_days: _abc.Iterable[Global___SpecialDay] | None = ...,
+        expanded: Global___ExpandedHours | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "expanded", b"expanded", "holiday_country", b"holiday_country", "holiday_subdivision", b"holiday_subdivision", "special_days", b"special_days", "week", b"week", "zone", b"zone"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "expanded", b"expanded", "holiday_country", b"holiday_country", "holiday_subdivision", b"holiday_subdivision", "special_days", b"special_days", "week", b"week", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Calendar: _TypeAlias = Calendar  # noqa: Y015
+
+@_typing.final
+class Department(_message.Message):
+    """A department, or a partner that works like one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    PARTNER_FIELD_NUMBER: _builtins.int
+    CALENDAR_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    SKILLS_FIELD_NUMBER: _builtins.int
+    SUCCESSOR_FIELD_NUMBER: _builtins.int
+    department: _builtins.str
+    """Code of the department."""
+    layer: Global___Layer.ValueType
+    """Where it stands."""
+    partner: _builtins.bool
+    """True for another organisation that works for us."""
+    calendar: _builtins.str
+    """Its calendar. Unset: the default calendar."""
+    successor: _builtins.str
+    """Department that took its place. Unset: it exists still."""
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Channels it runs."""
+
+    @_builtins.property
+    def skills(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Skills it has."""
+
+    def __init__(
+        self,
+        *,
+        department: _builtins.str | None = ...,
+        layer: Global___Layer.ValueType | None = ...,
+        partner: _builtins.bool | None = ...,
+        calendar: _builtins.str | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+        skills: _abc.Iterable[_builtins.str] | None = ...,
+        successor: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "channels", b"channels", "department", b"department", "layer", b"layer", "partner", b"partner", "skills", b"skills", "successor", b"successor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "channels", b"channels", "department", b"department", "layer", b"layer", "partner", b"partner", "skills", b"skills", "successor", b"successor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Department: _TypeAlias = Department  # noqa: Y015
+
+@_typing.final
+class Target(_message.Message):
+    """Within what time something has to happen, under which conditions. Of the targets that apply the most specific one counts: the
+    one that names most of channel, tier, reason and priority; on a tie the one that names the reason, then the tier, then the
+    priority, then the channel.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    WITHIN_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    CALENDAR_FIELD_NUMBER: _builtins.int
+    PAUSES_FOR_CUSTOMER_FIELD_NUMBER: _builtins.int
+    kind: Global___TargetKind.ValueType
+    """What it asks for."""
+    channel: _builtins.str
+    """Channel. Unset: any."""
+    tier: _builtins.str
+    """Tier of the customer, as of then. Unset: any."""
+    reason: _builtins.str
+    """Reason. Unset: any."""
+    priority: _builtins.str
+    """Priority. Unset: any."""
+    measure: Global___TimeMeasure.ValueType
+    """How the time is measured. Default: by the clock."""
+    calendar: _builtins.str
+    """Calendar of business time. Unset: that of the department, else the default calendar."""
+    pauses_for_customer: _builtins.bool
+    """True when it pauses while the request waits for the customer. A first response never does."""
+    @_builtins.property
+    def within(self) -> _duration_pb2.Duration:
+        """Longest time. Inclusive. Unset: under these conditions there is no target."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___TargetKind.ValueType | None = ...,
+        channel: _builtins.str | None = ...,
+        tier: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        priority: _builtins.str | None = ...,
+        within: _duration_pb2.Duration | None = ...,
+        measure: Global___TimeMeasure.ValueType | None = ...,
+        calendar: _builtins.str | None = ...,
+        pauses_for_customer: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "channel", b"channel", "kind", b"kind", "measure", b"measure", "pauses_for_customer", b"pauses_for_customer", "priority", b"priority", "reason", b"reason", "tier", b"tier", "within", b"within"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "channel", b"channel", "kind", b"kind", "measure", b"measure", "pauses_for_customer", b"pauses_for_customer", "priority", b"priority", "reason", b"reason", "tier", b"tier", "within", b"within"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Target: _TypeAlias = Target  # noqa: Y015
+
+@_typing.final
+class HandoffType(_message.Message):
+    """A type of handoff, and what it asks of sender and receiver."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    REQUIRED_FACTS_FIELD_NUMBER: _builtins.int
+    FACTS_MODE_FIELD_NUMBER: _builtins.int
+    ACCEPT_WITHIN_FIELD_NUMBER: _builtins.int
+    COMPLETE_WITHIN_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """Code of the type."""
+    facts_mode: Global___FactsMode.ValueType
+    """What becomes of an offer that lacks one. Default: marked."""
+    measure: Global___TimeMeasure.ValueType
+    """How both are measured; business time is that of the receiving department. Default: by the clock."""
+    @_builtins.property
+    def required_facts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the facts that an offer must pass."""
+
+    @_builtins.property
+    def accept_within(self) -> _duration_pb2.Duration:
+        """Time to accept, from the offer on. Unset: none."""
+
+    @_builtins.property
+    def complete_within(self) -> _duration_pb2.Duration:
+        """Time to complete, from the offer on. Unset: none."""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the facts that the receiver gives back."""
+
+    def __init__(
+        self,
+        *,
+        type: _builtins.str | None = ...,
+        required_facts: _abc.Iterable[_builtins.str] | None = ...,
+        facts_mode: Global___FactsMode.ValueType | None = ...,
+        accept_within: _duration_pb2.Duration | None = ...,
+        complete_within: _duration_pb2.Duration | None = ...,
+        measure: Global___TimeMeasure.ValueType | None = ...,
+        outputs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_within", b"accept_within", "complete_within", b"complete_within", "facts_mode", b"facts_mode", "measure", b"measure", "outputs", b"outputs", "required_facts", b"required_facts", "type", b"type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_within", b"accept_within", "complete_within", b"complete_within", "facts_mode", b"facts_mode", "measure", b"measure", "outputs", b"outputs", "required_facts", b"required_facts", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandoffType: _TypeAlias = HandoffType  # noqa: Y015
+
+@_typing.final
+class PromiseKind(_message.Message):
+    """A kind of promise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DEFAULT_DUE_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    REMIND_BEFORE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    EARLY_KEEPS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Code of the kind."""
+    measure: Global___TimeMeasure.ValueType
+    """How the default is measured; business time is that of the owner department. Default: by the clock."""
+    attempts: _builtins.int
+    """Attempts to reach the customer after which a call-back that was not kept is left out of the adjusted rate. 0: never."""
+    early_keeps: _builtins.bool
+    """True when it is kept also before the window said (`not_before`) opens."""
+    @_builtins.property
+    def default_due(self) -> _duration_pb2.Duration:
+        """Due when none was said, from the promise on. Unset: it is undated then."""
+
+    @_builtins.property
+    def remind_before(self) -> _duration_pb2.Duration:
+        """How long before the due its owner is reminded. Unset: not at all."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str | None = ...,
+        default_due: _duration_pb2.Duration | None = ...,
+        measure: Global___TimeMeasure.ValueType | None = ...,
+        remind_before: _duration_pb2.Duration | None = ...,
+        attempts: _builtins.int | None = ...,
+        early_keeps: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "default_due", b"default_due", "early_keeps", b"early_keeps", "kind", b"kind", "measure", b"measure", "remind_before", b"remind_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "default_due", b"default_due", "early_keeps", b"early_keeps", "kind", b"kind", "measure", b"measure", "remind_before", b"remind_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromiseKind: _TypeAlias = PromiseKind  # noqa: Y015
+
+@_typing.final
+class ReasonRule(_message.Message):
+    """What a reason asks for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    INTAKE_FACTS_FIELD_NUMBER: _builtins.int
+    COMPLEXITY_FIELD_NUMBER: _builtins.int
+    SKILL_FIELD_NUMBER: _builtins.int
+    NOT_AT_LEVEL_ONE_FIELD_NUMBER: _builtins.int
+    STABLE_FACTS_FIELD_NUMBER: _builtins.int
+    EXPECTED_PATH_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Code of the reason."""
+    complexity: _builtins.str
+    """Complexity."""
+    skill: _builtins.str
+    """Skill that it needs."""
+    not_at_level_one: _builtins.bool
+    """True when it cannot be resolved at the first contact: net first-contact resolution leaves it out."""
+    @_builtins.property
+    def intake_facts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the facts to take at intake."""
+
+    @_builtins.property
+    def stable_facts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of facts that do not change from one contact to the next: to ask for them again is a repetition."""
+
+    @_builtins.property
+    def expected_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Steps expected, in order, as codes of journey steps."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str | None = ...,
+        intake_facts: _abc.Iterable[_builtins.str] | None = ...,
+        complexity: _builtins.str | None = ...,
+        skill: _builtins.str | None = ...,
+        not_at_level_one: _builtins.bool | None = ...,
+        stable_facts: _abc.Iterable[_builtins.str] | None = ...,
+        expected_path: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complexity", b"complexity", "expected_path", b"expected_path", "intake_facts", b"intake_facts", "not_at_level_one", b"not_at_level_one", "reason", b"reason", "skill", b"skill", "stable_facts", b"stable_facts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complexity", b"complexity", "expected_path", b"expected_path", "intake_facts", b"intake_facts", "not_at_level_one", b"not_at_level_one", "reason", b"reason", "skill", b"skill", "stable_facts", b"stable_facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReasonRule: _TypeAlias = ReasonRule  # noqa: Y015
+
+@_typing.final
+class OfferHandoff(_message.Message):
+    """Offer a handoff in the request that the trigger belongs to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    TO_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    OWNERSHIP_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NEXT_STEP_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """Type of the handoff."""
+    to_department: _builtins.str
+    """Who should accept."""
+    ownership: _core_pb2.Ownership.ValueType
+    """Whether the ownership moves. Default: it stays."""
+    reason: _builtins.str
+    """Why."""
+    next_step: _builtins.str
+    """What is expected next."""
+    def __init__(
+        self,
+        *,
+        type: _builtins.str | None = ...,
+        to_department: _builtins.str | None = ...,
+        ownership: _core_pb2.Ownership.ValueType | None = ...,
+        reason: _builtins.str | None = ...,
+        next_step: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_step", b"next_step", "ownership", b"ownership", "reason", b"reason", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_step", b"next_step", "ownership", b"ownership", "reason", b"reason", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferHandoff: _TypeAlias = OfferHandoff  # noqa: Y015
+
+@_typing.final
+class MakePromise(_message.Message):
+    """Make a promise in the request that the trigger belongs to. An internal aim until the customer is told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OWNER_DEPARTMENT_FIELD_NUMBER: _builtins.int
+    DUE_WITHIN_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Kind of promise."""
+    owner_department: _builtins.str
+    """Who answers for it. Unset: the owner of the request."""
+    measure: Global___TimeMeasure.ValueType
+    """How it is measured; business time is that of the owner department. Default: by the clock."""
+    @_builtins.property
+    def due_within(self) -> _duration_pb2.Duration:
+        """Due, from the trigger on. Unset: the default of the kind."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str | None = ...,
+        owner_department: _builtins.str | None = ...,
+        due_within: _duration_pb2.Duration | None = ...,
+        measure: Global___TimeMeasure.ValueType | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "kind", b"kind", "measure", b"measure", "owner_department", b"owner_department"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "kind", b"kind", "measure", b"measure", "owner_department", b"owner_department"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MakePromise: _TypeAlias = MakePromise  # noqa: Y015
+
+@_typing.final
+class SuggestOpportunity(_message.Message):
+    """Suggest an opportunity to a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    kind: _opportunity_pb2.OpportunityKind.ValueType
+    """Kind."""
+    product: _builtins.str
+    """Product, a code."""
+    def __init__(
+        self,
+        *,
+        kind: _opportunity_pb2.OpportunityKind.ValueType | None = ...,
+        product: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "product", b"product"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "product", b"product"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuggestOpportunity: _TypeAlias = SuggestOpportunity  # noqa: Y015
+
+@_typing.final
+class PlaybookStep(_message.Message):
+    """One thing that a playbook does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    OFFER_HANDOFF_FIELD_NUMBER: _builtins.int
+    MAKE_PROMISE_FIELD_NUMBER: _builtins.int
+    SUGGEST_OPPORTUNITY_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """Id of the step, unique in its playbook. The id of what it makes derives from it."""
+    @_builtins.property
+    def offer_handoff(self) -> Global___OfferHandoff:
+        """Offers a handoff."""
+
+    @_builtins.property
+    def make_promise(self) -> Global___MakePromise:
+        """Makes a promise."""
+
+    @_builtins.property
+    def suggest_opportunity(self) -> Global___SuggestOpportunity:
+        """Suggests an opportunity."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.str | None = ...,
+        offer_handoff: Global___OfferHandoff | None = ...,
+        make_promise: Global___MakePromise | None = ...,
+        suggest_opportunity: Global___SuggestOpportunity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "make_promise", b"make_promise", "offer_handoff", b"offer_handoff", "step", b"step", "suggest_opportunity", b"suggest_opportunity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "make_promise", b"make_promise", "offer_handoff", b"offer_handoff", "step", b"step", "suggest_opportunity", b"suggest_opportunity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["offer_handoff", "make_promise", "suggest_opportunity"]  # noqa: Y015
+    _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
+
+Global___PlaybookStep: _TypeAlias = PlaybookStep  # noqa: Y015
+
+@_typing.final
+class Playbook(_message.Message):
+    """When something happens, do this: every step at once, each event caused by the trigger and recorded once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAYBOOK_FIELD_NUMBER: _builtins.int
+    TOPICS_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    playbook: _builtins.str
+    """Id of the playbook."""
+    condition: _builtins.str
+    """CEL condition over the trigger and the customer card as of the trigger. Unset: always."""
+    @_builtins.property
+    def topics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Topics of the events that trigger it."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlaybookStep]:
+        """What to do, at once."""
+
+    def __init__(
+        self,
+        *,
+        playbook: _builtins.str | None = ...,
+        topics: _abc.Iterable[_builtins.str] | None = ...,
+        condition: _builtins.str | None = ...,
+        steps: _abc.Iterable[Global___PlaybookStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "playbook", b"playbook", "steps", b"steps", "topics", b"topics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "playbook", b"playbook", "steps", b"steps", "topics", b"topics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Playbook: _TypeAlias = Playbook  # noqa: Y015
+
 @_typing.final
 class ResponseTarget(_message.Message):
-    """Within what time an inbound contact of a channel has to be answered."""
+    """Within what time an inbound contact of a channel has to be answered, by the clock: what policies said before `Target`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -50,7 +844,7 @@ Global___ResponseTarget: _TypeAlias = ResponseTarget  # noqa: Y015
 
 @_typing.final
 class ServicePolicy(_message.Message):
-    """A whole service policy: rules as data."""
+    """A whole service policy: rules as data. Codes, times and conditions only: it holds no personal data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -58,11 +852,35 @@ class ServicePolicy(_message.Message):
     RECORDING_ALLOWANCE_FIELD_NUMBER: _builtins.int
     BOT_ANSWERS_FIELD_NUMBER: _builtins.int
     REOPEN_WINDOW_FIELD_NUMBER: _builtins.int
+    CALENDARS_FIELD_NUMBER: _builtins.int
+    DEFAULT_CALENDAR_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    PRIORITIES_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    HANDOFF_TYPES_FIELD_NUMBER: _builtins.int
+    PROMISE_KINDS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    ANSWER_VALIDITY_FIELD_NUMBER: _builtins.int
+    REPEAT_WINDOW_FIELD_NUMBER: _builtins.int
+    THREAD_WINDOW_FIELD_NUMBER: _builtins.int
+    SILENCE_LIMIT_FIELD_NUMBER: _builtins.int
+    ACT_WITHIN_FIELD_NUMBER: _builtins.int
+    FIRST_CONTACT_WINDOW_FIELD_NUMBER: _builtins.int
+    PLAYBOOKS_FIELD_NUMBER: _builtins.int
+    UNACCEPTED_LIMIT_FIELD_NUMBER: _builtins.int
+    TIERS_FIELD_NUMBER: _builtins.int
     bot_answers: _builtins.bool
     """True when a bot's answer meets a response target."""
+    default_calendar: _builtins.str
+    """Calendar of whoever has none of their own."""
+    unknown_departments: Global___UnknownDepartments.ValueType
+    """What becomes of others. Default: listed. Without departments nothing is unknown."""
     @_builtins.property
     def response_targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResponseTarget]:
-        """Response targets. A channel without one is untargeted, never on time."""
+        """Short for targets of the kind first response that name a channel alone. `targets` says the same and more; policies written now
+        use that. A channel without a target is untargeted, never on time.
+        """
 
     @_builtins.property
     def recording_allowance(self) -> _duration_pb2.Duration:
@@ -72,6 +890,70 @@ class ServicePolicy(_message.Message):
     def reopen_window(self) -> _duration_pb2.Duration:
         """How long after its end a request may be reopened. Default 30 days."""
 
+    @_builtins.property
+    def calendars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Calendar]:
+        """Calendars."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Department]:
+        """Departments."""
+
+    @_builtins.property
+    def priorities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The one order of priorities, the most urgent first."""
+
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
+        """Targets."""
+
+    @_builtins.property
+    def handoff_types(self) -> _containers.RepeatedCompositeFieldContainer[Global___HandoffType]:
+        """Types of handoffs."""
+
+    @_builtins.property
+    def promise_kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___PromiseKind]:
+        """Kinds of promises."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReasonRule]:
+        """Reasons."""
+
+    @_builtins.property
+    def answer_validity(self) -> _duration_pb2.Duration:
+        """How long an answer is valid that says nothing itself. Default: without end."""
+
+    @_builtins.property
+    def repeat_window(self) -> _duration_pb2.Duration:
+        """How long after a contact ended another one on the same matter is a repeat. Default 7 days."""
+
+    @_builtins.property
+    def thread_window(self) -> _duration_pb2.Duration:
+        """How long a thread stays one contact after our last answer. Default 72 hours."""
+
+    @_builtins.property
+    def silence_limit(self) -> _duration_pb2.Duration:
+        """How long a customer may wait without word before a request is silent. Unset: no limit."""
+
+    @_builtins.property
+    def act_within(self) -> _duration_pb2.Duration:
+        """How old a trigger may be for a playbook to act on it. Default 1 hour."""
+
+    @_builtins.property
+    def first_contact_window(self) -> _duration_pb2.Duration:
+        """How long nothing may follow a contact for it to have been resolved at once. Default 7 days."""
+
+    @_builtins.property
+    def playbooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Playbook]:
+        """Playbooks."""
+
+    @_builtins.property
+    def unaccepted_limit(self) -> _duration_pb2.Duration:
+        """How long an offer without a term of its own may wait before it is told as unaccepted. Unset: no limit."""
+
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tiers of customers, those that matter most first: the order in which endangered work is listed. Others come last."""
+
     def __init__(
         self,
         *,
@@ -79,10 +961,28 @@ class ServicePolicy(_message.Message):
         recording_allowance: _duration_pb2.Duration | None = ...,
         bot_answers: _builtins.bool | None = ...,
         reopen_window: _duration_pb2.Duration | None = ...,
+        calendars: _abc.Iterable[Global___Calendar] | None = ...,
+        default_calendar: _builtins.str | None = ...,
+        departments: _abc.Iterable[Global___Department] | None = ...,
+        unknown_departments: Global___UnknownDepartments.ValueType | None = ...,
+        priorities: _abc.Iterable[_builtins.str] | None = ...,
+        targets: _abc.Iterable[Global___Target] | None = ...,
+        handoff_types: _abc.Iterable[Global___HandoffType] | None = ...,
+        promise_kinds: _abc.Iterable[Global___PromiseKind] | None = ...,
+        reasons: _abc.Iterable[Global___ReasonRule] | None = ...,
+        answer_validity: _duration_pb2.Duration | None = ...,
+        repeat_window: _duration_pb2.Duration | None = ...,
+        thread_window: _duration_pb2.Duration | None = ...,
+        silence_limit: _duration_pb2.Duration | None = ...,
+        act_within: _duration_pb2.Duration | None = ...,
+        first_contact_window: _duration_pb2.Duration | None = ...,
+        playbooks: _abc.Iterable[Global___Playbook] | None = ...,
+        unaccepted_limit: _duration_pb2.Duration | None = ...,
+        tiers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bot_answers", b"bot_answers", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "response_targets", b"response_targets"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act_within", b"act_within", "answer_validity", b"answer_validity", "bot_answers", b"bot_answers", "calendars", b"calendars", "default_calendar", b"default_calendar", "departments", b"departments", "first_contact_window", b"first_contact_window", "handoff_types", b"handoff_types", "playbooks", b"playbooks", "priorities", b"priorities", "promise_kinds", b"promise_kinds", "reasons", b"reasons", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "repeat_window", b"repeat_window", "response_targets", b"response_targets", "silence_limit", b"silence_limit", "targets", b"targets", "thread_window", b"thread_window", "tiers", b"tiers", "unaccepted_limit", b"unaccepted_limit", "unknown_departments", b"unknown_departments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bot_answers", b"bot_answers", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "response_targets", b"response_targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_within", b"act_within", "answer_validity", b"answer_validity", "bot_answers", b"bot_answers", "calendars", b"calendars", "default_calendar", b"default_calendar", "departments", b"departments", "first_contact_window", b"first_contact_window", "handoff_types", b"handoff_types", "playbooks", b"playbooks", "priorities", b"priorities", "promise_kinds", b"promise_kinds", "reasons", b"reasons", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "repeat_window", b"repeat_window", "response_targets", b"response_targets", "silence_limit", b"silence_limit", "targets", b"targets", "thread_window", b"thread_window", "tiers", b"tiers", "unaccepted_limit", b"unaccepted_limit", "unknown_departments", b"unknown_departments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,7 +990,9 @@ Global___ServicePolicy: _TypeAlias = ServicePolicy  # noqa: Y015
 
 @_typing.final
 class PolicyPublished(_message.Message):
-    """A service policy was published."""
+    """A service policy was published: from `in_force_from` on it rules what occurs, until another one is in force. What is recorded
+    already is not touched, however far back it is in force.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -125,3 +1027,33 @@ class PolicyPublished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PolicyPublished: _TypeAlias = PolicyPublished  # noqa: Y015
+
+@_typing.final
+class PolicyWithdrawn(_message.Message):
+    """A published policy no longer counts for what is recorded from now on. What it decided stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_ID_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    policy_id: _builtins.str
+    """Id of the policy."""
+    policy_version: _builtins.int
+    """Its version."""
+    why: _builtins.str
+    """Why. Sealed."""
+    def __init__(
+        self,
+        *,
+        policy_id: _builtins.str | None = ...,
+        policy_version: _builtins.int | None = ...,
+        why: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy_id", b"policy_id", "policy_version", b"policy_version", "why", b"why"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy_id", b"policy_id", "policy_version", b"policy_version", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyWithdrawn: _TypeAlias = PolicyWithdrawn  # noqa: Y015

@@ -62,6 +62,8 @@ class PromiseMade(_message.Message):
     OWNER_DEPARTMENT_FIELD_NUMBER: _builtins.int
     ASSIGNEE_FIELD_NUMBER: _builtins.int
     REPLACES_PROMISE_ID_FIELD_NUMBER: _builtins.int
+    DEFAULT_DUE_TIME_FIELD_NUMBER: _builtins.int
+    EARLY_KEEPS_FIELD_NUMBER: _builtins.int
     promise_id: _builtins.str
     """Id of the promise, chosen by the caller; `response-…` is kept for response targets. No personal data."""
     kind: _builtins.str
@@ -84,6 +86,8 @@ class PromiseMade(_message.Message):
     """Staff code of the person."""
     replaces_promise_id: _builtins.str
     """Broken promise that it replaces."""
+    early_keeps: _builtins.bool
+    """True when it is kept also before `not_before`; set by the ledger from the kind in the policy."""
     @_builtins.property
     def customer(self) -> _core_pb2.Identifier:
         """To whom. Unset: the customer of the request or contact."""
@@ -91,6 +95,10 @@ class PromiseMade(_message.Message):
     @_builtins.property
     def due(self) -> _core_pb2.Due:
         """When. Unset together with a condition: undated."""
+
+    @_builtins.property
+    def default_due_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is due, inclusive, where nobody said a date or a condition; set by the ledger from the kind's default in the policy."""
 
     def __init__(
         self,
@@ -108,10 +116,12 @@ class PromiseMade(_message.Message):
         owner_department: _builtins.str | None = ...,
         assignee: _builtins.str | None = ...,
         replaces_promise_id: _builtins.str | None = ...,
+        default_due_time: _timestamp_pb2.Timestamp | None = ...,
+        early_keeps: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "condition", b"condition", "contact_id", b"contact_id", "customer", b"customer", "due", b"due", "kind", b"kind", "origin", b"origin", "owner_department", b"owner_department", "promise_id", b"promise_id", "promising_department", b"promising_department", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "condition", b"condition", "contact_id", b"contact_id", "customer", b"customer", "default_due_time", b"default_due_time", "due", b"due", "early_keeps", b"early_keeps", "kind", b"kind", "origin", b"origin", "owner_department", b"owner_department", "promise_id", b"promise_id", "promising_department", b"promising_department", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "condition", b"condition", "contact_id", b"contact_id", "customer", b"customer", "due", b"due", "kind", b"kind", "origin", b"origin", "owner_department", b"owner_department", "promise_id", b"promise_id", "promising_department", b"promising_department", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "condition", b"condition", "contact_id", b"contact_id", "customer", b"customer", "default_due_time", b"default_due_time", "due", b"due", "early_keeps", b"early_keeps", "kind", b"kind", "origin", b"origin", "owner_department", b"owner_department", "promise_id", b"promise_id", "promising_department", b"promising_department", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,22 +364,30 @@ class PromiseBroken(_message.Message):
     PROMISE_ID_FIELD_NUMBER: _builtins.int
     SET_BY_EVENT_ID_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    COMPLAINT_ID_FIELD_NUMBER: _builtins.int
     promise_id: _builtins.str
-    """The promise, or `response-<contact_id>` for a response target."""
+    """The promise, or the id of a derived target, such as `response-<contact_id>` or `resolution-<request_id>`."""
     set_by_event_id: _builtins.str
     """The event that set the due."""
     contact_id: _builtins.str
     """The contact, for a response target."""
+    request_id: _builtins.str
+    """The request, for the target of its resolution."""
+    complaint_id: _builtins.str
+    """The complaint, for the targets of its acknowledgement and its response."""
     def __init__(
         self,
         *,
         promise_id: _builtins.str | None = ...,
         set_by_event_id: _builtins.str | None = ...,
         contact_id: _builtins.str | None = ...,
+        request_id: _builtins.str | None = ...,
+        complaint_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "promise_id", b"promise_id", "set_by_event_id", b"set_by_event_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint_id", b"complaint_id", "contact_id", b"contact_id", "promise_id", b"promise_id", "request_id", b"request_id", "set_by_event_id", b"set_by_event_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "promise_id", b"promise_id", "set_by_event_id", b"set_by_event_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint_id", b"complaint_id", "contact_id", b"contact_id", "promise_id", b"promise_id", "request_id", b"request_id", "set_by_event_id", b"set_by_event_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -144,7 +144,9 @@ class GetPromiseRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     PROMISE_ID_FIELD_NUMBER: _builtins.int
     promise_id: _builtins.str
-    """Id of the promise; `response-<contact_id>` for a response target."""
+    """Id of the promise; `response-<contact_id>`, `next-response-<event id>`, `resolution-<request_id>`, `acknowledge-<complaint_id>` or
+    `respond-<complaint_id>` for a derived target.
+    """
     @_builtins.property
     def consistency(self) -> _consistency_pb2.Consistency:
         """How fresh. Default: latest."""
@@ -437,7 +439,9 @@ class PromiseFilter(_message.Message):
     undated: _builtins.bool
     """Only undated ones. Must be true."""
     response_targets: _builtins.bool
-    """Response targets instead of promises."""
+    """Targets derived from the policy instead of promises. With `kinds`: only `first_response`, `next_response`, `resolution`,
+    `complaint_acknowledge` or `complaint_respond`. One that is paused is undated, and listed last.
+    """
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___PromiseState.ValueType]:
         """Only these states."""
@@ -516,14 +520,15 @@ class Promise(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     REPLACES_PROMISE_ID_FIELD_NUMBER: _builtins.int
     PARTLY_KEPT_FIELD_NUMBER: _builtins.int
+    COMPLAINT_ID_FIELD_NUMBER: _builtins.int
     promise_id: _builtins.str
     """Id."""
     response_target: _builtins.bool
-    """True for a response target."""
+    """True for a target derived from the policy."""
     state: Global___PromiseState.ValueType
     """State."""
     kind: _builtins.str
-    """Kind; `first_response` for a response target."""
+    """Kind; of a derived target `first_response`, `next_response`, `resolution`, `complaint_acknowledge` or `complaint_respond`."""
     what: _builtins.str
     """What was promised, where the reader may see it."""
     contact_id: _builtins.str
@@ -556,6 +561,8 @@ class Promise(_message.Message):
     """Promise it replaces."""
     partly_kept: _builtins.bool
     """Whether a part was kept."""
+    complaint_id: _builtins.str
+    """Complaint that has to be acknowledged or responded to, for its targets."""
     @_builtins.property
     def made_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -609,10 +616,11 @@ class Promise(_message.Message):
         subject: _builtins.str | None = ...,
         replaces_promise_id: _builtins.str | None = ...,
         partly_kept: _builtins.bool | None = ...,
+        complaint_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "broken_time", b"broken_time", "channel", b"channel", "contact_id", b"contact_id", "due_set_by_event_id", b"due_set_by_event_id", "due_time", b"due_time", "ended_time", b"ended_time", "first_due_time", b"first_due_time", "kept_evidence", b"kept_evidence", "kind", b"kind", "made_time", b"made_time", "moved_by_us_count", b"moved_by_us_count", "not_before", b"not_before", "overdue", b"overdue", "owner_department", b"owner_department", "partly_kept", b"partly_kept", "promise_id", b"promise_id", "promising_department", b"promising_department", "renegotiated_count", b"renegotiated_count", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "response_target", b"response_target", "state", b"state", "subject", b"subject", "told", b"told", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "broken_time", b"broken_time", "channel", b"channel", "complaint_id", b"complaint_id", "contact_id", b"contact_id", "due_set_by_event_id", b"due_set_by_event_id", "due_time", b"due_time", "ended_time", b"ended_time", "first_due_time", b"first_due_time", "kept_evidence", b"kept_evidence", "kind", b"kind", "made_time", b"made_time", "moved_by_us_count", b"moved_by_us_count", "not_before", b"not_before", "overdue", b"overdue", "owner_department", b"owner_department", "partly_kept", b"partly_kept", "promise_id", b"promise_id", "promising_department", b"promising_department", "renegotiated_count", b"renegotiated_count", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "response_target", b"response_target", "state", b"state", "subject", b"subject", "told", b"told", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "broken_time", b"broken_time", "channel", b"channel", "contact_id", b"contact_id", "due_set_by_event_id", b"due_set_by_event_id", "due_time", b"due_time", "ended_time", b"ended_time", "first_due_time", b"first_due_time", "kept_evidence", b"kept_evidence", "kind", b"kind", "made_time", b"made_time", "moved_by_us_count", b"moved_by_us_count", "not_before", b"not_before", "overdue", b"overdue", "owner_department", b"owner_department", "partly_kept", b"partly_kept", "promise_id", b"promise_id", "promising_department", b"promising_department", "renegotiated_count", b"renegotiated_count", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "response_target", b"response_target", "state", b"state", "subject", b"subject", "told", b"told", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "broken_time", b"broken_time", "channel", b"channel", "complaint_id", b"complaint_id", "contact_id", b"contact_id", "due_set_by_event_id", b"due_set_by_event_id", "due_time", b"due_time", "ended_time", b"ended_time", "first_due_time", b"first_due_time", "kept_evidence", b"kept_evidence", "kind", b"kind", "made_time", b"made_time", "moved_by_us_count", b"moved_by_us_count", "not_before", b"not_before", "overdue", b"overdue", "owner_department", b"owner_department", "partly_kept", b"partly_kept", "promise_id", b"promise_id", "promising_department", b"promising_department", "renegotiated_count", b"renegotiated_count", "replaces_promise_id", b"replaces_promise_id", "request_id", b"request_id", "response_target", b"response_target", "state", b"state", "subject", b"subject", "told", b"told", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.api.v1 import core_pb2 as ledger_dot_api_dot_v1_dot_core__pb2
 from ledger.api.v1 import options_pb2 as ledger_dot_api_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/api/v1/request.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/api/v1/core.proto\x1a\x1bledger/api/v1/options.proto\"\x8d\x08\n\rRequestOpened\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12+\n\x08\x63ustomer\x18\x03 \x01(\x0b\x32\x19.ledger.api.v1.Identifier\x12<\n\x06origin\x18\x04 \x01(\x0e\x32\x1c.ledger.api.v1.RequestOriginB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xf8\xbb\x18\x01\x12\x34\n\x06reason\x18\x05 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x33\n\x05phase\x18\x06 \x01(\x0e\x32\x14.ledger.api.v1.PhaseB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xf8\xbb\x18\x01\x12>\n\x10owner_department\x18\x07 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x36\n\x08priority\x18\x08 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x39\n\x07objects\x18\t \x03(\x0b\x32\x1e.ledger.api.v1.ObjectReferenceB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x16\n\x04wish\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12N\n\twanted_by\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1f\xbaH\x18\xb2\x01\x15\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x0b\x08\x80\x83\xd6\xe2\xf7\xff\xff\xff\xff\x01\xf8\xbb\x18\x01\x12I\n\x12\x66ollows_request_id\x18\x0c \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12L\n\x15split_from_request_id\x18\r \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x33\n\x0cintake_facts\x18\x0e \x03(\x0b\x32\x13.ledger.api.v1.FactB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12H\n\x13missing_intake_keys\x18\x0f \x03(\tB+\xbaH$\x92\x01!\x10\x64\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01:j\xaa\xbb\x18\x66\n\x0erequest-opened\x12\x14request-{request_id}\x18\x01\"\x08\x63ustomer\"\x14\x63ontact-{contact_id}\"\x1crequest-{follows_request_id}\"\xc7\x02\n\x11RequestClassified\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x34\n\x06reason\x18\x02 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x36\n\x08priority\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x38\n\ncomplexity\x18\x04 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01:D\xaa\xbb\x18@\n\x12request-classified\x12\x14request-{request_id}\"\x14request-{request_id}\"\x96\x02\n\x0fRequestAssigned\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12?\n\x08\x61ssignee\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x38\n\ndepartment\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01:B\xaa\xbb\x18>\n\x10request-assigned\x12\x14request-{request_id}\"\x14request-{request_id}\"\xb1\x02\n\x10RequestEscalated\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12>\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.ledger.api.v1.EscalationKindB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12;\n\rto_department\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:C\xaa\xbb\x18?\n\x11request-escalated\x12\x14request-{request_id}\"\x14request-{request_id}\"\xdd\x01\n\rContactLinked\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x44\n\ncontact_id\x18\x02 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01:@\xaa\xbb\x18<\n\x0e\x63ontact-linked\x12\x14request-{request_id}\"\x14request-{request_id}\"\xad\x02\n\x0eRequestWaiting\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\x0bwaiting_for\x18\x02 \x01(\x0e\x32\x19.ledger.api.v1.WaitingForB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12\x38\n\ndepartment\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:A\xaa\xbb\x18=\n\x0frequest-waiting\x12\x14request-{request_id}\"\x14request-{request_id}\"\x99\x01\n\x0eRequestResumed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01:A\xaa\xbb\x18=\n\x0frequest-resumed\x12\x14request-{request_id}\"\x14request-{request_id}\"\xf5\x02\n\x10\x43ustomerInformed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x37\n\tnext_step\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x41\n\npromise_id\x18\x04 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x17\n\x04text\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01:C\xaa\xbb\x18?\n\x11\x63ustomer-informed\x12\x14request-{request_id}\"\x14request-{request_id}\"\xf2\x02\n\x0fRequestResolved\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12@\n\nresolution\x18\x03 \x01(\x0e\x32\x19.ledger.api.v1.ResolutionB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12\x38\n\nroot_cause\x18\x04 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x16\n\x04text\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f:B\xaa\xbb\x18>\n\x10request-resolved\x12\x14request-{request_id}\"\x14request-{request_id}\"\xe0\x01\n\x10RequestConfirmed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01:C\xaa\xbb\x18?\n\x11request-confirmed\x12\x14request-{request_id}\"\x14request-{request_id}\"\xb5\x02\n\x0fRequestReopened\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12>\n\x0breopened_by\x18\x02 \x01(\x0e\x32\x19.ledger.api.v1.ReopenedByB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:B\xaa\xbb\x18>\n\x10request-reopened\x12\x14request-{request_id}\"\x14request-{request_id}\"\xe0\x01\n\x10RequestWithdrawn\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01:C\xaa\xbb\x18?\n\x11request-withdrawn\x12\x14request-{request_id}\"\x14request-{request_id}\"\xab\x02\n\x0eRequestRefused\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x35\n\x04rule\x18\x02 \x01(\tB\'\xbaH r\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x16\n\x04text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f:A\xaa\xbb\x18=\n\x0frequest-refused\x12\x14request-{request_id}\"\x14request-{request_id}\"\xe2\x01\n\rRequestMerged\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12I\n\x0finto_request_id\x18\x02 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01:@\xaa\xbb\x18<\n\x0erequest-merged\x12\x14request-{request_id}\"\x14request-{request_id}\"\xf0\x01\n\rRequestClosed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.ledger.api.v1.CloseOutcomeB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f:@\xaa\xbb\x18<\n\x0erequest-closed\x12\x14request-{request_id}\"\x14request-{request_id}*Y\n\rRequestOrigin\x12\x1e\n\x1aREQUEST_ORIGIN_UNSPECIFIED\x10\x00\x12\x13\n\x0fORIGIN_CUSTOMER\x10\x01\x12\x13\n\x0fORIGIN_INTERNAL\x10\x02*A\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\n\n\x06\x42\x45\x46ORE\x10\x01\x12\n\n\x06\x44URING\x10\x02\x12\t\n\x05\x41\x46TER\x10\x03*S\n\x0e\x45scalationKind\x12\x1f\n\x1b\x45SCALATION_KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nFUNCTIONAL\x10\x01\x12\x10\n\x0cHIERARCHICAL\x10\x02*x\n\nWaitingFor\x12\x1b\n\x17WAITING_FOR_UNSPECIFIED\x10\x00\x12\x18\n\x14WAITING_FOR_CUSTOMER\x10\x01\x12\x1a\n\x16WAITING_FOR_DEPARTMENT\x10\x02\x12\x17\n\x13WAITING_FOR_PARTNER\x10\x03*q\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x13\n\x0fRESOLUTION_DONE\x10\x01\x12\x15\n\x11RESOLUTION_PARTLY\x10\x02\x12\x1b\n\x17RESOLUTION_NOT_POSSIBLE\x10\x03*Z\n\nReopenedBy\x12\x1b\n\x17REOPENED_BY_UNSPECIFIED\x10\x00\x12\x18\n\x14REOPENED_BY_CUSTOMER\x10\x01\x12\x15\n\x11REOPENED_BY_STAFF\x10\x02*\xac\x01\n\x0c\x43loseOutcome\x12\x1d\n\x19\x43LOSE_OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43LOSED_RESOLVED\x10\x01\x12\x14\n\x10\x43LOSED_DUPLICATE\x10\x02\x12\x13\n\x0f\x43LOSED_NO_REPLY\x10\x03\x12\x12\n\x0e\x43LOSED_INVALID\x10\x04\x12\x17\n\x13\x43LOSED_REFERRED_OUT\x10\x05\x12\x10\n\x0c\x43LOSED_OTHER\x10\x06\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bledger/api/v1/request.proto\x12\rledger.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18ledger/api/v1/core.proto\x1a\x1bledger/api/v1/options.proto\"\xb8\t\n\rRequestOpened\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12+\n\x08\x63ustomer\x18\x03 \x01(\x0b\x32\x19.ledger.api.v1.Identifier\x12<\n\x06origin\x18\x04 \x01(\x0e\x32\x1c.ledger.api.v1.RequestOriginB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xf8\xbb\x18\x01\x12\x34\n\x06reason\x18\x05 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x33\n\x05phase\x18\x06 \x01(\x0e\x32\x14.ledger.api.v1.PhaseB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xf8\xbb\x18\x01\x12>\n\x10owner_department\x18\x07 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x36\n\x08priority\x18\x08 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x39\n\x07objects\x18\t \x03(\x0b\x32\x1e.ledger.api.v1.ObjectReferenceB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x16\n\x04wish\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12N\n\twanted_by\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x1f\xbaH\x18\xb2\x01\x15\x1a\x06\x08\x80\xb2\xf8\x84\x1b\x32\x0b\x08\x80\x83\xd6\xe2\xf7\xff\xff\xff\xff\x01\xf8\xbb\x18\x01\x12I\n\x12\x66ollows_request_id\x18\x0c \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12L\n\x15split_from_request_id\x18\r \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x33\n\x0cintake_facts\x18\x0e \x03(\x0b\x32\x13.ledger.api.v1.FactB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12H\n\x13missing_intake_keys\x18\x0f \x03(\tB+\xbaH$\x92\x01!\x10\x64\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12 \n\x0ekeys_not_taken\x18\x10 \x03(\tB\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12>\n\x11resolution_within\x18\x11 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12\"\n\x10resolution_hours\x18\x12 \x01(\x0c\x42\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12#\n\x11resolution_pauses\x18\x13 \x01(\x08\x42\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01:j\xaa\xbb\x18\x66\n\x0erequest-opened\x12\x14request-{request_id}\x18\x01\"\x08\x63ustomer\"\x14\x63ontact-{contact_id}\"\x1crequest-{follows_request_id}\"\xf9\x03\n\x11RequestClassified\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x34\n\x06reason\x18\x02 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x36\n\x08priority\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x38\n\ncomplexity\x18\x04 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12>\n\x11resolution_within\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12\"\n\x10resolution_hours\x18\x06 \x01(\x0c\x42\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12#\n\x11resolution_pauses\x18\x07 \x01(\x08\x42\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12\'\n\x15resolution_untargeted\x18\x08 \x01(\x08\x42\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01:D\xaa\xbb\x18@\n\x12request-classified\x12\x14request-{request_id}\"\x14request-{request_id}\"\x96\x02\n\x0fRequestAssigned\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12?\n\x08\x61ssignee\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x38\n\ndepartment\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01:B\xaa\xbb\x18>\n\x10request-assigned\x12\x14request-{request_id}\"\x14request-{request_id}\"\xb1\x02\n\x10RequestEscalated\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12>\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.ledger.api.v1.EscalationKindB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12;\n\rto_department\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:C\xaa\xbb\x18?\n\x11request-escalated\x12\x14request-{request_id}\"\x14request-{request_id}\"\x9a\x02\n\rContactLinked\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x44\n\ncontact_id\x18\x02 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12;\n\rcustomer_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01:@\xaa\xbb\x18<\n\x0e\x63ontact-linked\x12\x14request-{request_id}\"\x14request-{request_id}\"\xad\x02\n\x0eRequestWaiting\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\x0bwaiting_for\x18\x02 \x01(\x0e\x32\x19.ledger.api.v1.WaitingForB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12\x38\n\ndepartment\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:A\xaa\xbb\x18=\n\x0frequest-waiting\x12\x14request-{request_id}\"\x14request-{request_id}\"\x99\x01\n\x0eRequestResumed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01:A\xaa\xbb\x18=\n\x0frequest-resumed\x12\x14request-{request_id}\"\x14request-{request_id}\"\xf5\x02\n\x10\x43ustomerInformed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x37\n\tnext_step\x18\x03 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x41\n\npromise_id\x18\x04 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x17\n\x04text\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01:C\xaa\xbb\x18?\n\x11\x63ustomer-informed\x12\x14request-{request_id}\"\x14request-{request_id}\"\x9b\x03\n\x0fRequestResolved\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12@\n\nresolution\x18\x03 \x01(\x0e\x32\x19.ledger.api.v1.ResolutionB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12\x38\n\nroot_cause\x18\x04 \x01(\tB$\xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xf8\xbb\x18\x01\x12\x16\n\x04text\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f\x12\'\n\x11override_event_id\x18\x06 \x01(\tB\x0c\xbaH\x05r\x03\xb0\x01\x01\xf8\xbb\x18\x01:B\xaa\xbb\x18>\n\x10request-resolved\x12\x14request-{request_id}\"\x14request-{request_id}\"\xe0\x01\n\x10RequestConfirmed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01:C\xaa\xbb\x18?\n\x11request-confirmed\x12\x14request-{request_id}\"\x14request-{request_id}\"\xb5\x02\n\x0fRequestReopened\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12>\n\x0breopened_by\x18\x02 \x01(\x0e\x32\x19.ledger.api.v1.ReopenedByB\x0e\xbaH\x07\x82\x01\x04\x10\x01 \x00\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x15\n\x03why\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f:B\xaa\xbb\x18>\n\x10request-reopened\x12\x14request-{request_id}\"\x14request-{request_id}\"\xe0\x01\n\x10RequestWithdrawn\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x02 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01:C\xaa\xbb\x18?\n\x11request-withdrawn\x12\x14request-{request_id}\"\x14request-{request_id}\"\xab\x02\n\x0eRequestRefused\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x35\n\x04rule\x18\x02 \x01(\tB\'\xbaH r\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\xc8\x01\x01\xf8\xbb\x18\x01\x12\x41\n\ncontact_id\x18\x03 \x01(\tB-\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xf8\xbb\x18\x01\x12\x16\n\x04text\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f:A\xaa\xbb\x18=\n\x0frequest-refused\x12\x14request-{request_id}\"\x14request-{request_id}\"\xe2\x01\n\rRequestMerged\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12I\n\x0finto_request_id\x18\x02 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01:@\xaa\xbb\x18<\n\x0erequest-merged\x12\x14request-{request_id}\"\x14request-{request_id}\"\xf0\x01\n\rRequestClosed\x12\x44\n\nrequest_id\x18\x01 \x01(\tB0\xbaH)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\xc8\x01\x01\xf8\xbb\x18\x01\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32\x1b.ledger.api.v1.CloseOutcomeB\x11\xbaH\n\x82\x01\x04\x10\x01 \x00\xc8\x01\x01\xf8\xbb\x18\x01\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1f:@\xaa\xbb\x18<\n\x0erequest-closed\x12\x14request-{request_id}\"\x14request-{request_id}*Y\n\rRequestOrigin\x12\x1e\n\x1aREQUEST_ORIGIN_UNSPECIFIED\x10\x00\x12\x13\n\x0fORIGIN_CUSTOMER\x10\x01\x12\x13\n\x0fORIGIN_INTERNAL\x10\x02*A\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\n\n\x06\x42\x45\x46ORE\x10\x01\x12\n\n\x06\x44URING\x10\x02\x12\t\n\x05\x41\x46TER\x10\x03*S\n\x0e\x45scalationKind\x12\x1f\n\x1b\x45SCALATION_KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nFUNCTIONAL\x10\x01\x12\x10\n\x0cHIERARCHICAL\x10\x02*x\n\nWaitingFor\x12\x1b\n\x17WAITING_FOR_UNSPECIFIED\x10\x00\x12\x18\n\x14WAITING_FOR_CUSTOMER\x10\x01\x12\x1a\n\x16WAITING_FOR_DEPARTMENT\x10\x02\x12\x17\n\x13WAITING_FOR_PARTNER\x10\x03*q\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x13\n\x0fRESOLUTION_DONE\x10\x01\x12\x15\n\x11RESOLUTION_PARTLY\x10\x02\x12\x1b\n\x17RESOLUTION_NOT_POSSIBLE\x10\x03*Z\n\nReopenedBy\x12\x1b\n\x17REOPENED_BY_UNSPECIFIED\x10\x00\x12\x18\n\x14REOPENED_BY_CUSTOMER\x10\x01\x12\x15\n\x11REOPENED_BY_STAFF\x10\x02*\xac\x01\n\x0c\x43loseOutcome\x12\x1d\n\x19\x43LOSE_OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43LOSED_RESOLVED\x10\x01\x12\x14\n\x10\x43LOSED_DUPLICATE\x10\x02\x12\x13\n\x0f\x43LOSED_NO_REPLY\x10\x03\x12\x12\n\x0e\x43LOSED_INVALID\x10\x04\x12\x17\n\x13\x43LOSED_REFERRED_OUT\x10\x05\x12\x10\n\x0c\x43LOSED_OTHER\x10\x06\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,6 +63,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTOPENED'].fields_by_name['intake_facts']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_REQUESTOPENED'].fields_by_name['missing_intake_keys']._loaded_options = None
   _globals['_REQUESTOPENED'].fields_by_name['missing_intake_keys']._serialized_options = b'\272H$\222\001!\020d\"\035r\0332\031^[a-z0-9][a-z0-9_]{0,63}$\370\273\030\001'
+  _globals['_REQUESTOPENED'].fields_by_name['keys_not_taken']._loaded_options = None
+  _globals['_REQUESTOPENED'].fields_by_name['keys_not_taken']._serialized_options = b'\370\273\030\001\200\274\030\001'
+  _globals['_REQUESTOPENED'].fields_by_name['resolution_within']._loaded_options = None
+  _globals['_REQUESTOPENED'].fields_by_name['resolution_within']._serialized_options = b'\370\273\030\001\200\274\030\001'
+  _globals['_REQUESTOPENED'].fields_by_name['resolution_hours']._loaded_options = None
+  _globals['_REQUESTOPENED'].fields_by_name['resolution_hours']._serialized_options = b'\370\273\030\001\200\274\030\001'
+  _globals['_REQUESTOPENED'].fields_by_name['resolution_pauses']._loaded_options = None
+  _globals['_REQUESTOPENED'].fields_by_name['resolution_pauses']._serialized_options = b'\370\273\030\001\200\274\030\001'
   _globals['_REQUESTOPENED']._loaded_options = None
   _globals['_REQUESTOPENED']._serialized_options = b'\252\273\030f\n\016request-opened\022\024request-{request_id}\030\001\"\010customer\"\024contact-{contact_id}\"\034request-{follows_request_id}'
   _globals['_REQUESTCLASSIFIED'].fields_by_name['request_id']._loaded_options = None
@@ -72,6 +81,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTCLASSIFIED'].fields_by_name['priority']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9_]{0,63}$\370\273\030\001'
   _globals['_REQUESTCLASSIFIED'].fields_by_name['complexity']._loaded_options = None
   _globals['_REQUESTCLASSIFIED'].fields_by_name['complexity']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9_]{0,63}$\370\273\030\001'
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_within']._loaded_options = None
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_within']._serialized_options = b'\370\273\030\001\200\274\030\001'
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_hours']._loaded_options = None
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_hours']._serialized_options = b'\370\273\030\001\200\274\030\001'
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_pauses']._loaded_options = None
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_pauses']._serialized_options = b'\370\273\030\001\200\274\030\001'
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_untargeted']._loaded_options = None
+  _globals['_REQUESTCLASSIFIED'].fields_by_name['resolution_untargeted']._serialized_options = b'\370\273\030\001\200\274\030\001'
   _globals['_REQUESTCLASSIFIED']._loaded_options = None
   _globals['_REQUESTCLASSIFIED']._serialized_options = b'\252\273\030@\n\022request-classified\022\024request-{request_id}\"\024request-{request_id}'
   _globals['_REQUESTASSIGNED'].fields_by_name['request_id']._loaded_options = None
@@ -96,6 +113,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTACTLINKED'].fields_by_name['request_id']._serialized_options = b'\272H)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\310\001\001\370\273\030\001'
   _globals['_CONTACTLINKED'].fields_by_name['contact_id']._loaded_options = None
   _globals['_CONTACTLINKED'].fields_by_name['contact_id']._serialized_options = b'\272H)r$2\"^[A-Za-z0-9][A-Za-z0-9._:-]{0,95}$\310\001\001\370\273\030\001'
+  _globals['_CONTACTLINKED'].fields_by_name['customer_time']._loaded_options = None
+  _globals['_CONTACTLINKED'].fields_by_name['customer_time']._serialized_options = b'\370\273\030\001\200\274\030\001'
   _globals['_CONTACTLINKED']._loaded_options = None
   _globals['_CONTACTLINKED']._serialized_options = b'\252\273\030<\n\016contact-linked\022\024request-{request_id}\"\024request-{request_id}'
   _globals['_REQUESTWAITING'].fields_by_name['request_id']._loaded_options = None
@@ -134,6 +153,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTRESOLVED'].fields_by_name['root_cause']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9_]{0,63}$\370\273\030\001'
   _globals['_REQUESTRESOLVED'].fields_by_name['text']._loaded_options = None
   _globals['_REQUESTRESOLVED'].fields_by_name['text']._serialized_options = b'\272H\005r\003\030\240\037'
+  _globals['_REQUESTRESOLVED'].fields_by_name['override_event_id']._loaded_options = None
+  _globals['_REQUESTRESOLVED'].fields_by_name['override_event_id']._serialized_options = b'\272H\005r\003\260\001\001\370\273\030\001'
   _globals['_REQUESTRESOLVED']._loaded_options = None
   _globals['_REQUESTRESOLVED']._serialized_options = b'\252\273\030>\n\020request-resolved\022\024request-{request_id}\"\024request-{request_id}'
   _globals['_REQUESTCONFIRMED'].fields_by_name['request_id']._loaded_options = None
@@ -182,48 +203,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REQUESTCLOSED'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\240\037'
   _globals['_REQUESTCLOSED']._loaded_options = None
   _globals['_REQUESTCLOSED']._serialized_options = b'\252\273\030<\n\016request-closed\022\024request-{request_id}\"\024request-{request_id}'
-  _globals['_REQUESTORIGIN']._serialized_start=5066
-  _globals['_REQUESTORIGIN']._serialized_end=5155
-  _globals['_PHASE']._serialized_start=5157
-  _globals['_PHASE']._serialized_end=5222
-  _globals['_ESCALATIONKIND']._serialized_start=5224
-  _globals['_ESCALATIONKIND']._serialized_end=5307
-  _globals['_WAITINGFOR']._serialized_start=5309
-  _globals['_WAITINGFOR']._serialized_end=5429
-  _globals['_RESOLUTION']._serialized_start=5431
-  _globals['_RESOLUTION']._serialized_end=5544
-  _globals['_REOPENEDBY']._serialized_start=5546
-  _globals['_REOPENEDBY']._serialized_end=5636
-  _globals['_CLOSEOUTCOME']._serialized_start=5639
-  _globals['_CLOSEOUTCOME']._serialized_end=5811
-  _globals['_REQUESTOPENED']._serialized_start=135
-  _globals['_REQUESTOPENED']._serialized_end=1172
-  _globals['_REQUESTCLASSIFIED']._serialized_start=1175
-  _globals['_REQUESTCLASSIFIED']._serialized_end=1502
-  _globals['_REQUESTASSIGNED']._serialized_start=1505
-  _globals['_REQUESTASSIGNED']._serialized_end=1783
-  _globals['_REQUESTESCALATED']._serialized_start=1786
-  _globals['_REQUESTESCALATED']._serialized_end=2091
-  _globals['_CONTACTLINKED']._serialized_start=2094
-  _globals['_CONTACTLINKED']._serialized_end=2315
-  _globals['_REQUESTWAITING']._serialized_start=2318
-  _globals['_REQUESTWAITING']._serialized_end=2619
-  _globals['_REQUESTRESUMED']._serialized_start=2622
-  _globals['_REQUESTRESUMED']._serialized_end=2775
-  _globals['_CUSTOMERINFORMED']._serialized_start=2778
-  _globals['_CUSTOMERINFORMED']._serialized_end=3151
-  _globals['_REQUESTRESOLVED']._serialized_start=3154
-  _globals['_REQUESTRESOLVED']._serialized_end=3524
-  _globals['_REQUESTCONFIRMED']._serialized_start=3527
-  _globals['_REQUESTCONFIRMED']._serialized_end=3751
-  _globals['_REQUESTREOPENED']._serialized_start=3754
-  _globals['_REQUESTREOPENED']._serialized_end=4063
-  _globals['_REQUESTWITHDRAWN']._serialized_start=4066
-  _globals['_REQUESTWITHDRAWN']._serialized_end=4290
-  _globals['_REQUESTREFUSED']._serialized_start=4293
-  _globals['_REQUESTREFUSED']._serialized_end=4592
-  _globals['_REQUESTMERGED']._serialized_start=4595
-  _globals['_REQUESTMERGED']._serialized_end=4821
-  _globals['_REQUESTCLOSED']._serialized_start=4824
-  _globals['_REQUESTCLOSED']._serialized_end=5064
+  _globals['_REQUESTORIGIN']._serialized_start=5549
+  _globals['_REQUESTORIGIN']._serialized_end=5638
+  _globals['_PHASE']._serialized_start=5640
+  _globals['_PHASE']._serialized_end=5705
+  _globals['_ESCALATIONKIND']._serialized_start=5707
+  _globals['_ESCALATIONKIND']._serialized_end=5790
+  _globals['_WAITINGFOR']._serialized_start=5792
+  _globals['_WAITINGFOR']._serialized_end=5912
+  _globals['_RESOLUTION']._serialized_start=5914
+  _globals['_RESOLUTION']._serialized_end=6027
+  _globals['_REOPENEDBY']._serialized_start=6029
+  _globals['_REOPENEDBY']._serialized_end=6119
+  _globals['_CLOSEOUTCOME']._serialized_start=6122
+  _globals['_CLOSEOUTCOME']._serialized_end=6294
+  _globals['_REQUESTOPENED']._serialized_start=167
+  _globals['_REQUESTOPENED']._serialized_end=1375
+  _globals['_REQUESTCLASSIFIED']._serialized_start=1378
+  _globals['_REQUESTCLASSIFIED']._serialized_end=1883
+  _globals['_REQUESTASSIGNED']._serialized_start=1886
+  _globals['_REQUESTASSIGNED']._serialized_end=2164
+  _globals['_REQUESTESCALATED']._serialized_start=2167
+  _globals['_REQUESTESCALATED']._serialized_end=2472
+  _globals['_CONTACTLINKED']._serialized_start=2475
+  _globals['_CONTACTLINKED']._serialized_end=2757
+  _globals['_REQUESTWAITING']._serialized_start=2760
+  _globals['_REQUESTWAITING']._serialized_end=3061
+  _globals['_REQUESTRESUMED']._serialized_start=3064
+  _globals['_REQUESTRESUMED']._serialized_end=3217
+  _globals['_CUSTOMERINFORMED']._serialized_start=3220
+  _globals['_CUSTOMERINFORMED']._serialized_end=3593
+  _globals['_REQUESTRESOLVED']._serialized_start=3596
+  _globals['_REQUESTRESOLVED']._serialized_end=4007
+  _globals['_REQUESTCONFIRMED']._serialized_start=4010
+  _globals['_REQUESTCONFIRMED']._serialized_end=4234
+  _globals['_REQUESTREOPENED']._serialized_start=4237
+  _globals['_REQUESTREOPENED']._serialized_end=4546
+  _globals['_REQUESTWITHDRAWN']._serialized_start=4549
+  _globals['_REQUESTWITHDRAWN']._serialized_end=4773
+  _globals['_REQUESTREFUSED']._serialized_start=4776
+  _globals['_REQUESTREFUSED']._serialized_end=5075
+  _globals['_REQUESTMERGED']._serialized_start=5078
+  _globals['_REQUESTMERGED']._serialized_end=5304
+  _globals['_REQUESTCLOSED']._serialized_start=5307
+  _globals['_REQUESTCLOSED']._serialized_end=5547
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -238,6 +239,10 @@ class RequestOpened(_message.Message):
     SPLIT_FROM_REQUEST_ID_FIELD_NUMBER: _builtins.int
     INTAKE_FACTS_FIELD_NUMBER: _builtins.int
     MISSING_INTAKE_KEYS_FIELD_NUMBER: _builtins.int
+    KEYS_NOT_TAKEN_FIELD_NUMBER: _builtins.int
+    RESOLUTION_WITHIN_FIELD_NUMBER: _builtins.int
+    RESOLUTION_HOURS_FIELD_NUMBER: _builtins.int
+    RESOLUTION_PAUSES_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of the request, chosen by the caller. No personal data."""
     contact_id: _builtins.str
@@ -258,6 +263,10 @@ class RequestOpened(_message.Message):
     """Earlier request it follows."""
     split_from_request_id: _builtins.str
     """Request it was split from."""
+    resolution_hours: _builtins.bytes
+    """Key of the opening hours by which that time is measured: a digest of the calendar as the policy resolved it. Unset: by the clock."""
+    resolution_pauses: _builtins.bool
+    """True when that time pauses while the request waits for the customer."""
     @_builtins.property
     def customer(self) -> _core_pb2.Identifier:
         """Whose request it is. Unset: whoever the contact came from."""
@@ -276,7 +285,15 @@ class RequestOpened(_message.Message):
 
     @_builtins.property
     def missing_intake_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Facts that should have been taken and were not."""
+        """Facts that should have been taken and were not, as the caller knows it. Unset: the ledger looks what the policy asks for."""
+
+    @_builtins.property
+    def keys_not_taken(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the policy's intake set for the reason that were not taken; set by the ledger where the caller names none."""
+
+    @_builtins.property
+    def resolution_within(self) -> _duration_pb2.Duration:
+        """Within what time it has to be resolved; set by the ledger from the policy in force. Unset: no target."""
 
     def __init__(
         self,
@@ -296,10 +313,14 @@ class RequestOpened(_message.Message):
         split_from_request_id: _builtins.str | None = ...,
         intake_facts: _abc.Iterable[_core_pb2.Fact] | None = ...,
         missing_intake_keys: _abc.Iterable[_builtins.str] | None = ...,
+        keys_not_taken: _abc.Iterable[_builtins.str] | None = ...,
+        resolution_within: _duration_pb2.Duration | None = ...,
+        resolution_hours: _builtins.bytes | None = ...,
+        resolution_pauses: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer", b"customer", "follows_request_id", b"follows_request_id", "intake_facts", b"intake_facts", "missing_intake_keys", b"missing_intake_keys", "objects", b"objects", "origin", b"origin", "owner_department", b"owner_department", "phase", b"phase", "priority", b"priority", "reason", b"reason", "request_id", b"request_id", "split_from_request_id", b"split_from_request_id", "wanted_by", b"wanted_by", "wish", b"wish"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer", b"customer", "follows_request_id", b"follows_request_id", "intake_facts", b"intake_facts", "keys_not_taken", b"keys_not_taken", "missing_intake_keys", b"missing_intake_keys", "objects", b"objects", "origin", b"origin", "owner_department", b"owner_department", "phase", b"phase", "priority", b"priority", "reason", b"reason", "request_id", b"request_id", "resolution_hours", b"resolution_hours", "resolution_pauses", b"resolution_pauses", "resolution_within", b"resolution_within", "split_from_request_id", b"split_from_request_id", "wanted_by", b"wanted_by", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer", b"customer", "follows_request_id", b"follows_request_id", "intake_facts", b"intake_facts", "missing_intake_keys", b"missing_intake_keys", "objects", b"objects", "origin", b"origin", "owner_department", b"owner_department", "phase", b"phase", "priority", b"priority", "reason", b"reason", "request_id", b"request_id", "split_from_request_id", b"split_from_request_id", "wanted_by", b"wanted_by", "wish", b"wish"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer", b"customer", "follows_request_id", b"follows_request_id", "intake_facts", b"intake_facts", "keys_not_taken", b"keys_not_taken", "missing_intake_keys", b"missing_intake_keys", "objects", b"objects", "origin", b"origin", "owner_department", b"owner_department", "phase", b"phase", "priority", b"priority", "reason", b"reason", "request_id", b"request_id", "resolution_hours", b"resolution_hours", "resolution_pauses", b"resolution_pauses", "resolution_within", b"resolution_within", "split_from_request_id", b"split_from_request_id", "wanted_by", b"wanted_by", "wish", b"wish"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -315,6 +336,10 @@ class RequestClassified(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     COMPLEXITY_FIELD_NUMBER: _builtins.int
+    RESOLUTION_WITHIN_FIELD_NUMBER: _builtins.int
+    RESOLUTION_HOURS_FIELD_NUMBER: _builtins.int
+    RESOLUTION_PAUSES_FIELD_NUMBER: _builtins.int
+    RESOLUTION_UNTARGETED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request."""
     reason: _builtins.str
@@ -323,6 +348,16 @@ class RequestClassified(_message.Message):
     """Priority."""
     complexity: _builtins.str
     """Complexity."""
+    resolution_hours: _builtins.bytes
+    """Key of the opening hours by which that time is measured: a digest of the calendar as the policy resolved it. Unset: by the clock."""
+    resolution_pauses: _builtins.bool
+    """True when that time pauses while the request waits for the customer."""
+    resolution_untargeted: _builtins.bool
+    """True when under this class the policy has no target: the one there was is void."""
+    @_builtins.property
+    def resolution_within(self) -> _duration_pb2.Duration:
+        """Within what time it has to be resolved under this class, from its opening on; set by the ledger from the policy in force."""
+
     def __init__(
         self,
         *,
@@ -330,10 +365,14 @@ class RequestClassified(_message.Message):
         reason: _builtins.str | None = ...,
         priority: _builtins.str | None = ...,
         complexity: _builtins.str | None = ...,
+        resolution_within: _duration_pb2.Duration | None = ...,
+        resolution_hours: _builtins.bytes | None = ...,
+        resolution_pauses: _builtins.bool | None = ...,
+        resolution_untargeted: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["complexity", b"complexity", "priority", b"priority", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complexity", b"complexity", "priority", b"priority", "reason", b"reason", "request_id", b"request_id", "resolution_hours", b"resolution_hours", "resolution_pauses", b"resolution_pauses", "resolution_untargeted", b"resolution_untargeted", "resolution_within", b"resolution_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complexity", b"complexity", "priority", b"priority", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complexity", b"complexity", "priority", b"priority", "reason", b"reason", "request_id", b"request_id", "resolution_hours", b"resolution_hours", "resolution_pauses", b"resolution_pauses", "resolution_untargeted", b"resolution_untargeted", "resolution_within", b"resolution_within"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -411,19 +450,25 @@ class ContactLinked(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CONTACT_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request."""
     contact_id: _builtins.str
     """The contact."""
+    @_builtins.property
+    def customer_time(self) -> _timestamp_pb2.Timestamp:
+        """When the customer came back in this contact, if the request waited for him; set by the ledger. His wait ended then."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str | None = ...,
         contact_id: _builtins.str | None = ...,
+        customer_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "request_id", b"request_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer_time", b"customer_time", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "customer_time", b"customer_time", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -534,6 +579,7 @@ class RequestResolved(_message.Message):
     RESOLUTION_FIELD_NUMBER: _builtins.int
     ROOT_CAUSE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    OVERRIDE_EVENT_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request."""
     contact_id: _builtins.str
@@ -544,6 +590,8 @@ class RequestResolved(_message.Message):
     """Root cause, apart from the reason."""
     text: _builtins.str
     """How. Sealed."""
+    override_event_id: _builtins.str
+    """The `rule-overridden` event, of the rule `strands_open` and this request, by which it is resolved although parallel strands are open."""
     def __init__(
         self,
         *,
@@ -552,10 +600,11 @@ class RequestResolved(_message.Message):
         resolution: Global___Resolution.ValueType | None = ...,
         root_cause: _builtins.str | None = ...,
         text: _builtins.str | None = ...,
+        override_event_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "override_event_id", b"override_event_id", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "override_event_id", b"override_event_id", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,6 +87,14 @@ class _RequestGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RequestG
     """Reason."""
     REQUEST_BY_PRIORITY: _RequestGroup.ValueType  # 4
     """Priority."""
+    REQUEST_BY_CHANNEL_SWITCHED: _RequestGroup.ValueType  # 5
+    """Whether it went over more than one channel: `true` or `false`."""
+    REQUEST_BY_REFUSED_RULE: _RequestGroup.ValueType  # 6
+    """Rule by which it was refused last: where the customer's wish gave way to a process. Empty: never refused."""
+    REQUEST_BY_ESCALATED: _RequestGroup.ValueType  # 7
+    """Whether it was ever escalated: `true` or `false`."""
+    REQUEST_BY_ROOT_CAUSE: _RequestGroup.ValueType  # 8
+    """Root cause said at its last resolution. Empty: none was said."""
 
 class RequestGroup(_RequestGroup, metaclass=_RequestGroupEnumTypeWrapper):
     """By what requests are counted."""
@@ -101,6 +109,14 @@ REQUEST_BY_REASON: RequestGroup.ValueType  # 3
 """Reason."""
 REQUEST_BY_PRIORITY: RequestGroup.ValueType  # 4
 """Priority."""
+REQUEST_BY_CHANNEL_SWITCHED: RequestGroup.ValueType  # 5
+"""Whether it went over more than one channel: `true` or `false`."""
+REQUEST_BY_REFUSED_RULE: RequestGroup.ValueType  # 6
+"""Rule by which it was refused last: where the customer's wish gave way to a process. Empty: never refused."""
+REQUEST_BY_ESCALATED: RequestGroup.ValueType  # 7
+"""Whether it was ever escalated: `true` or `false`."""
+REQUEST_BY_ROOT_CAUSE: RequestGroup.ValueType  # 8
+"""Root cause said at its last resolution. Empty: none was said."""
 Global___RequestGroup: _TypeAlias = RequestGroup  # noqa: Y015
 
 @_typing.final
@@ -330,12 +346,30 @@ class RequestFilter(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     REOPENED_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
+    STRANDS_OPEN_FIELD_NUMBER: _builtins.int
+    REPEATED_FIELD_NUMBER: _builtins.int
+    CHANNEL_SWITCHED_FIELD_NUMBER: _builtins.int
     open: _builtins.bool
     """Only open ones: open or waiting. Must be true."""
     orphaned: _builtins.bool
     """Only open ones without an owner department. Must be true."""
     reopened: _builtins.bool
     """Only those that were reopened. Must be true."""
+    silent: _builtins.bool
+    """Only silent ones: open, not waiting for the customer, and without word to the customer for longer than the silence limit of the policy
+    in force at the evaluated time (without one 7 days). Word is customer-informed, a contact of it that we made, and an answer or message
+    of ours in a contact of it that is not automatic. Silence begins with the last word, the opening, the end of a wait for the customer,
+    or the last reopening, whichever was last. Must be true.
+    """
+    strands_open: _builtins.bool
+    """Only those with several handoffs that stay, parallel strands, of which not all are done. Must be true."""
+    repeated: _builtins.bool
+    """Only repeats: they follow an earlier request (`follows_request_id`), or were opened in a repeat contact, as ListRepeats has it with
+    the repeat window of the policy in force at the evaluated time. Must be true.
+    """
+    channel_switched: _builtins.bool
+    """Only those that went over more than one channel. Must be true."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___RequestState.ValueType]:
         """Only these states."""
@@ -362,10 +396,14 @@ class RequestFilter(_message.Message):
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         customer: _customer_pb2.CustomerReference | None = ...,
         reopened: _builtins.bool | None = ...,
+        silent: _builtins.bool | None = ...,
+        strands_open: _builtins.bool | None = ...,
+        repeated: _builtins.bool | None = ...,
+        channel_switched: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "open", b"open", "orphaned", b"orphaned", "owner_departments", b"owner_departments", "reasons", b"reasons", "reopened", b"reopened", "states", b"states"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel_switched", b"channel_switched", "customer", b"customer", "open", b"open", "orphaned", b"orphaned", "owner_departments", b"owner_departments", "reasons", b"reasons", "reopened", b"reopened", "repeated", b"repeated", "silent", b"silent", "states", b"states", "strands_open", b"strands_open"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "open", b"open", "orphaned", b"orphaned", "owner_departments", b"owner_departments", "reasons", b"reasons", "reopened", b"reopened", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_switched", b"channel_switched", "customer", b"customer", "open", b"open", "orphaned", b"orphaned", "owner_departments", b"owner_departments", "reasons", b"reasons", "reopened", b"reopened", "repeated", b"repeated", "silent", b"silent", "states", b"states", "strands_open", b"strands_open"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,6 +440,14 @@ class Request(_message.Message):
     RESOLUTION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    STRAND_COUNT_FIELD_NUMBER: _builtins.int
+    STRAND_DONE_COUNT_FIELD_NUMBER: _builtins.int
+    SILENT_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    FOLLOWS_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
+    REFUSED_RULE_FIELD_NUMBER: _builtins.int
+    ESCALATED_COUNT_FIELD_NUMBER: _builtins.int
+    ROOT_CAUSE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id."""
     state: Global___RequestState.ValueType
@@ -438,6 +484,18 @@ class Request(_message.Message):
     """With what outcome it was closed."""
     age_seconds: _builtins.int
     """Seconds since it was opened, at the evaluated time, until it ended. Never negative."""
+    strand_count: _builtins.int
+    """Parallel strands: handoffs that stay. One rejected or found impossible, and offered anew since, does not count any more."""
+    strand_done_count: _builtins.int
+    """Those that are done: completed, or withdrawn. The strands are done when all are."""
+    follows_request_id: _builtins.str
+    """Earlier request it follows."""
+    refused_rule: _builtins.str
+    """Rule by which it was refused last. Unset: never refused."""
+    escalated_count: _builtins.int
+    """How often it was escalated, to more skill or more authority."""
+    root_cause: _builtins.str
+    """Root cause said at its last resolution, apart from the reason."""
     @_builtins.property
     def opened_time(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -465,6 +523,14 @@ class Request(_message.Message):
     @_builtins.property
     def informed_time(self) -> _timestamp_pb2.Timestamp:
         """When the customer was last informed."""
+
+    @_builtins.property
+    def silent_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the customer waits without word from us. Unset while the request waits for the customer, and once it has ended."""
+
+    @_builtins.property
+    def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Channels it went over, in this order, each once: of its opening, of the contacts linked to it, and of what the customer was told."""
 
     def __init__(
         self,
@@ -494,10 +560,18 @@ class Request(_message.Message):
         resolution: _request_pb2.Resolution.ValueType | None = ...,
         outcome: _request_pb2.CloseOutcome.ValueType | None = ...,
         age_seconds: _builtins.int | None = ...,
+        strand_count: _builtins.int | None = ...,
+        strand_done_count: _builtins.int | None = ...,
+        silent_since_time: _timestamp_pb2.Timestamp | None = ...,
+        follows_request_id: _builtins.str | None = ...,
+        channels: _abc.Iterable[_builtins.str] | None = ...,
+        refused_rule: _builtins.str | None = ...,
+        escalated_count: _builtins.int | None = ...,
+        root_cause: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "first_resolved_time", b"first_resolved_time", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "since_time", b"since_time", "state", b"state", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "channels", b"channels", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "escalated_count", b"escalated_count", "first_resolved_time", b"first_resolved_time", "follows_request_id", b"follows_request_id", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "refused_rule", b"refused_rule", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "silent_since_time", b"silent_since_time", "since_time", b"since_time", "state", b"state", "strand_count", b"strand_count", "strand_done_count", b"strand_done_count", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "first_resolved_time", b"first_resolved_time", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "since_time", b"since_time", "state", b"state", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "channels", b"channels", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "escalated_count", b"escalated_count", "first_resolved_time", b"first_resolved_time", "follows_request_id", b"follows_request_id", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "refused_rule", b"refused_rule", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "silent_since_time", b"silent_since_time", "since_time", b"since_time", "state", b"state", "strand_count", b"strand_count", "strand_done_count", b"strand_done_count", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

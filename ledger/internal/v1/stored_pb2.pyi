@@ -51,6 +51,7 @@ class EventHeader(_message.Message):
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_UNKNOWN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     RECORD_TIME_MICROS_FIELD_NUMBER: _builtins.int
     event_id: _builtins.bytes
@@ -101,6 +102,8 @@ class EventHeader(_message.Message):
     """16 bytes."""
     payload: _builtins.bytes
     """The clear fields of the payload: its message, serialised without what is sealed."""
+    department_unknown: _builtins.bool
+    """It names a department that the policy does not know."""
     revision: _builtins.int
     """Place in the stream. Stands in the tail."""
     record_time_micros: _builtins.int
@@ -137,12 +140,13 @@ class EventHeader(_message.Message):
         causation_id: _builtins.bytes = ...,
         payload: _builtins.bytes = ...,
         parts: _abc.Iterable[Global___PartHeader] = ...,
+        department_unknown: _builtins.bool = ...,
         revision: _builtins.int = ...,
         record_time_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_kind", b"actor_kind", "actor_known", b"actor_known", "causation_id", b"causation_id", "channel", b"channel", "correlation_id", b"correlation_id", "department", b"department", "event_id", b"event_id", "held_back", b"held_back", "import_run", b"import_run", "ledger_id", b"ledger_id", "occur_time_micros", b"occur_time_micros", "parts", b"parts", "payload", b"payload", "policy_id", b"policy_id", "policy_version", b"policy_version", "precision", b"precision", "record_late", b"record_late", "record_time_micros", b"record_time_micros", "revision", b"revision", "schema_version", b"schema_version", "source", b"source", "source_record_time_micros", b"source_record_time_micros", "stream", b"stream", "subject", b"subject", "supervisor", b"supervisor", "topic", b"topic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "actor_kind", b"actor_kind", "actor_known", b"actor_known", "causation_id", b"causation_id", "channel", b"channel", "correlation_id", b"correlation_id", "department", b"department", "department_unknown", b"department_unknown", "event_id", b"event_id", "held_back", b"held_back", "import_run", b"import_run", "ledger_id", b"ledger_id", "occur_time_micros", b"occur_time_micros", "parts", b"parts", "payload", b"payload", "policy_id", b"policy_id", "policy_version", b"policy_version", "precision", b"precision", "record_late", b"record_late", "record_time_micros", b"record_time_micros", "revision", b"revision", "schema_version", b"schema_version", "source", b"source", "source_record_time_micros", b"source_record_time_micros", "stream", b"stream", "subject", b"subject", "supervisor", b"supervisor", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

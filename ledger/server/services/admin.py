@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Executor
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -19,17 +18,15 @@ from projections import imports, quality
 from projections.view import Read
 from projections.views_file import VIEW_VERSION
 
-STORE: Final = "sqlite"
 VERSION: Final = version("tellonce")
 
 
 class AdminServicer(AdminServiceServicer):
     """Answers AdminService."""
 
-    def __init__(self, ledger: Ledger, snapshots: Snapshots, log_file: Path, threads: Executor) -> None:
+    def __init__(self, ledger: Ledger, snapshots: Snapshots, threads: Executor) -> None:
         self._ledger = ledger
         self._snapshots = snapshots
-        self._log_file = log_file
         self._threads = threads
 
     async def GetStatus(self, request: GetStatusRequest, context: Context) -> GetStatusResponse:
@@ -46,8 +43,8 @@ class AdminServicer(AdminServiceServicer):
             search_position=self._snapshots.search_position(),
             version=VERSION,
             view_version=VIEW_VERSION,
-            store=STORE,
-            log_bytes=_size_with_wal(self._log_file),
+            store=self._ledger.store.name,
+            log_bytes=self._ledger.store.size_bytes(),
             views_bytes=self._snapshots.bytes_on_disk(),
             queue_events=self._ledger.queue_events,
             read_only_reason=self._ledger.read_only_reason,
@@ -74,9 +71,3 @@ class AdminServicer(AdminServiceServicer):
     def _lag_seconds(self, views_position: int, head_record_time: int) -> float:
         row = self._ledger.store.read_positions([views_position]).get(views_position)
         return max(0, head_record_time - row.record_time) / 1_000_000 if row is not None else 0.0
-
-
-def _size_with_wal(file: Path) -> int:
-    """Return the size of a SQLite file and of what is not yet taken into it."""
-    parts = (file, file.with_name(f"{file.name}-wal"))
-    return sum(part.stat().st_size for part in parts if part.exists())

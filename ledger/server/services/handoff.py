@@ -18,11 +18,12 @@ from ledger.api.v1.handoff_service_pb2 import (
     WatchHandoffsResponse,
 )
 from ledger.api.v1.handoff_service_pb2_grpc import HandoffServiceServicer
+from ledger.api.v1.repetition_pb2 import FactDiff, GetFactDiffRequest, GetFactDiffResponse
 from ledger.server.call import Context
 from ledger.server.customers import Customers
 from ledger.server.reading import After, Reading
 from ledger.server.services.entity import far, recorded
-from projections import handoffs
+from projections import fact_diff, handoffs
 from projections.view import Read
 
 
@@ -48,6 +49,13 @@ class HandoffServicer(HandoffServiceServicer):
     def WatchHandoffs(self, request: WatchHandoffsRequest, context: Context) -> AsyncIterator[WatchHandoffsResponse]:
         """Stream handoffs as they change."""
         return self._reading.watch(request, WatchHandoffsResponse, self._changed)
+
+    async def GetFactDiff(self, request: GetFactDiffRequest, context: Context) -> GetFactDiffResponse:
+        """Return what became of the facts on their way through a handoff."""
+        return await self._reading.answer(request, context, GetFactDiffResponse, self._fact_diff)
+
+    def _fact_diff(self, read: Read, request: GetFactDiffRequest) -> FactDiff:
+        return recorded(fact_diff.of_handoff(read, request.request_id, request.handoff_id), "handoff", request.handoff_id)
 
     def _get(self, read: Read, request: GetHandoffRequest) -> Handoff:
         return recorded(handoffs.get(read, request.request_id, request.handoff_id), "handoff", request.handoff_id)

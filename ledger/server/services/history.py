@@ -24,12 +24,20 @@ from ledger.api.v1.history_service_pb2 import (
     WatchHistoryResponse,
 )
 from ledger.api.v1.history_service_pb2_grpc import HistoryServiceServicer
+from ledger.api.v1.repetition_pb2 import (
+    ListRepeatsRequest,
+    ListRepeatsResponse,
+    ListRepetitionsRequest,
+    ListRepetitionsResponse,
+    RepeatList,
+    RepetitionList,
+)
 from ledger.server.call import Context
 from ledger.server.customers import Customers
 from ledger.server.reading import After, Reading
 from ledger.server.services.entity import far
 from ledger.server.snapshots import Snapshots
-from projections import card, contacts, history, identities
+from projections import card, contacts, history, identities, repeat_list, repetitions
 from projections.view import Read
 
 
@@ -65,6 +73,24 @@ class HistoryServicer(HistoryServiceServicer):
         """Return counts of contacts."""
         return await self._reading.answer(request, context, CountContactsResponse, self._count)
 
+    async def ListRepeats(self, request: ListRepeatsRequest, context: Context) -> ListRepeatsResponse:
+        """Return a page of repeat contacts."""
+        return await self._reading.page(request, context, ListRepeatsResponse, self._repeats)
+
+    async def ListRepetitions(self, request: ListRepetitionsRequest, context: Context) -> ListRepetitionsResponse:
+        """Return a page of what customers had to say again."""
+        return await self._reading.page(request, context, ListRepetitionsResponse, self._repetitions)
+
+    def _repeats(self, read: Read, request: ListRepeatsRequest, limit: int, after: After) -> tuple[RepeatList, After]:
+        subjects = self._customers.asked(read, request.filter)
+        parties = None if subjects is None else frozenset(subjects[:1])
+        return repeat_list.page(read, request.filter, limit, after, parties)
+
+    def _repetitions(self, read: Read, request: ListRepetitionsRequest, limit: int, after: After) -> tuple[RepetitionList, After]:
+        subjects = self._customers.asked(read, request.filter)
+        found, following = repetitions.page(read, request.filter, limit, after, subjects)
+        return RepetitionList(repetitions=found), following
+
     def _card(self, read: Read, request: GetCustomerRequest) -> Customer:
         subject = self._customers.subject(read, request.customer)
         return Customer() if subject is None else card.customer(read, subject)
@@ -94,7 +120,8 @@ class HistoryServicer(HistoryServiceServicer):
         entries, reached = far(
             read, [(position, WatchHistoryResponse(position=position, entry=entry)) for position, entry in found]
         )
-        if identities.membership_changed(replace(read, known=reached), after, subjects):
+        until = replace(read, known=reached)
+        if identities.membership_changed(until, after, subjects) or history.attributed_since(until, after, subjects):
             changed = WatchHistoryResponse(position=reached, membership_changed=True)
             entries = [*entries, (reached, changed)]
         return entries, reached

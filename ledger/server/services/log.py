@@ -86,7 +86,7 @@ class LogServicer(LedgerServiceServicer):
 
     async def _append(self, request: AppendRequest, event_count: int, context: Context) -> list[GroupResult]:
         submit = partial(self._ledger.submit, request.groups, internal=context.peer().startswith(UNIX_PEER))
-        if event_count <= SMALL_EVENTS_MAX:
+        if event_count <= SMALL_EVENTS_MAX and not _publishes(request):
             future = submit()
         else:
             future = await asyncio.get_running_loop().run_in_executor(self._threads, submit)
@@ -161,3 +161,8 @@ class LogServicer(LedgerServiceServicer):
 
     async def _read(self, after: int, until: int, wanted: EventFilter, limit: int = SCAN_ROWS) -> tuple[list[RecordedEvent], int]:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._pieces.read, after, until, wanted, limit)
+
+
+def _publishes(request: AppendRequest) -> bool:
+    """True when a policy is among the events: its calendars are expanded, and its conditions compiled, before it is queued."""
+    return any(event.payload.HasField("policy_published") for group in request.groups for event in group.events)

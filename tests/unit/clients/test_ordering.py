@@ -36,6 +36,7 @@ def conflict(first: EventToAppend, second: EventToAppend) -> bool:
     ("first", "second"),
     [
         (event(ContactReceived(contact_id="1")), event(NoteAdded(contact_id="1"))),
+        (event(ContactReceived(thread_id="1")), event(ContactReceived(thread_id="1"))),
         (event(ContactReceived(contact_id="1")), event(RequestOpened(request_id="1", contact_id="1"))),
         (event(ContactReceived(contact_id="1")), event(ContactMade(contact_id="2", in_reply_to="1"))),
         (event(RequestOpened(request_id="1")), event(RequestOpened(request_id="2", follows_request_id="1"))),
@@ -66,6 +67,7 @@ def test_one_must_not_overtake_the_other(first: EventToAppend, second: EventToAp
     ("first", "second"),
     [
         (event(ContactReceived(contact_id="1")), event(ContactReceived(contact_id="2"))),
+        (event(ContactReceived(thread_id="1")), event(ContactReceived(thread_id="2"))),
         (event(ContactReceived(contact_id="1", customer=A)), event(ContactReceived(contact_id="2", customer=A))),
         (event(RequestOpened(request_id="1", contact_id="1")), event(RequestOpened(request_id="2", contact_id="1"))),
         (event(ContactReceived(contact_id="1")), event(RequestOpened(request_id="1"))),

@@ -91,6 +91,17 @@ def test_a_row_of_an_event_log_is_one_event(tmp_path: Path) -> None:
         mapper.map(2, CALL)
 
 
+def test_which_rules_take_a_row_is_the_same_for_every_row_of_its_kind(events: RowMapper) -> None:
+    first = events.map(2, CALL)
+    for line in (3, 4):
+        with pytest.raises(RowError, match="no rule takes this row"):
+            events.map(line, [*CALL[:3], "mail", *CALL[4:]])
+
+    again = events.map(5, CALL)
+
+    assert first == again
+
+
 def test_a_row_that_is_a_case_may_be_several_events(tmp_path: Path) -> None:
     text = EVENTS.replace('when: row.what == "note"', "when: known(row.what)").replace("rows: event", "rows: case")
 

@@ -1,6 +1,6 @@
 import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -17,16 +17,30 @@ from ledger.api.v1.ledger_service_pb2 import EventGroup
 from ledger.application import Ledger
 
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
-NOT_TOLD = {"ledger-opened", "policy-published", "import-started", "import-finished", "event-confirmed"}
+NOT_TOLD = {
+    "ledger-opened": "the ledger tells it itself, once",
+    "import-started": "frames an import: the importer tells it",
+    "import-finished": "frames an import: the importer tells it",
+    "policy-published": "would decide the targets of all that the ledger holds beside the sample",
+    "policy-withdrawn": "as with policy-published",
+    "event-confirmed": "nothing of a sample is ever held back",
+    "event-corrected": "mends a record that is wrong: no record of a sample is",
+    "event-retracted": "as with event-corrected",
+}
+"""What callers may append and a sample leaves out, and why."""
 
 
 def events(size: int, seed: int = 1) -> list[EventToAppend]:
     return list(chain.from_iterable(sample(size, seed, UNTIL)))
 
 
+def kinds() -> list[options_pb2.EventOptions]:
+    messages = [field.message_type for field in Payload.DESCRIPTOR.fields]
+    return [one.GetOptions().Extensions[options_pb2.event] for one in messages if one is not None]
+
+
 def topics_of_callers() -> set[str]:
-    options = [field.message_type.GetOptions().Extensions[options_pb2.event] for field in Payload.DESCRIPTOR.fields]
-    return {option.topic for option in options if not option.reserved} - NOT_TOLD
+    return {kind.topic for kind in kinds() if not kind.reserved} - NOT_TOLD.keys()
 
 
 def test_the_same_seed_size_and_end_give_the_same_events() -> None:
@@ -59,6 +73,37 @@ def test_a_sample_tells_every_event_that_callers_record_over_every_channel() -> 
 
     assert topics_of_callers() == {one.payload.WhichOneof("kind").replace("_", "-") for one in told}  # type: ignore[union-attr]
     assert set(CHANNELS) == {one.envelope.channel for one in told if one.payload.HasField("contact_received")}
+
+
+def test_what_a_sample_leaves_out_exists() -> None:
+    assert {kind.topic for kind in kinds()} >= NOT_TOLD.keys()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_most_customers_are_ordinary(seed: int) -> None:
+    told = events(20_000, seed)
+
+    rare: dict[str, set[str]] = {"complaint_received": set(), "exception_requested": set(), "statement_published": set()}
+    for event in told:
+        rare.get(str(event.payload.WhichOneof("kind")), set()).add(event.envelope.correlation_id)
+    stories = len({event.envelope.correlation_id for event in told})
+    assert 0.01 < len(rare["complaint_received"]) / stories < 0.05
+    assert 0 < len(rare["exception_requested"]) / stories < 0.02
+    assert 0 < len(rare["statement_published"]) / stories < 0.01
+
+
+def test_in_a_crisis_the_desks_do_not_all_say_what_was_said_officially() -> None:
+    told = events(20_000)
+
+    official, said = defaultdict(set), defaultdict(set)
+    for event in told:
+        if event.payload.HasField("statement_published"):
+            official[event.payload.statement_published.object_key].add(event.payload.statement_published.answer_key)
+        elif event.payload.HasField("answer_given"):
+            said[event.payload.answer_given.object_key].add(event.payload.answer_given.answer_key)
+    assert official
+    assert all(said[about] - answers for about, answers in official.items() if len(said[about]) > 1)
+    assert any(said[about] & answers for about, answers in official.items())
 
 
 def test_event_ids_are_uuids_of_version_7_and_never_repeat() -> None:

@@ -45,6 +45,7 @@ from ledger.rules import FAMILIES
 from ledger.rules.contact import ContactState
 from ledger.rules.fold import fold
 from tests.build import at, event, event_id, event_id_text, timestamp
+from tests.unit.rules.contact_events import attributed, checked, consulted, sent, transferred, wrote
 
 RULES = FAMILIES["contact"]
 DUE = 10
@@ -102,6 +103,9 @@ REACHED_STATES = {
     "queued": (lambda: [received(), queued()], CONTACT_STATE_RECEIVED),
     "answered": (lambda: [received(), answered()], CONTACT_STATE_ANSWERED),
     "answered by a bot": (lambda: [received(bot_answers=True), answered(by=ANSWERED_BY_BOT)], CONTACT_STATE_ANSWERED),
+    "with a bot that does not count": (lambda: [received(), answered(by=ANSWERED_BY_BOT)], CONTACT_STATE_RECEIVED),
+    "passed on": (lambda: [received(), answered(), transferred()], CONTACT_STATE_ANSWERED),
+    "passed on and answered there": (lambda: [received(), answered(), transferred(), answered(4)], CONTACT_STATE_ANSWERED),
     "abandoned": (lambda: [received(), abandoned()], CONTACT_STATE_ABANDONED),
     "ended": (lambda: [received(), answered(), ended()], CONTACT_STATE_ENDED),
     "ended unanswered": (lambda: [received(), ended()], CONTACT_STATE_ENDED),
@@ -119,21 +123,33 @@ MOVES = {
     "contact-ended": ended,
     "contact-wrapped-up": wrapped_up,
     "note-added": noted,
+    "message-received": wrote,
+    "message-sent": sent,
+    "contact-transferred": transferred,
+    "colleague-consulted": consulted,
+    "authentication-checked": checked,
+    "contact-attributed": attributed,
 }
 
-WAITING = {"contact-queued", "contact-answered", "contact-abandoned", "contact-ended", "note-added"}
+ALWAYS = {"contact-attributed", "note-added"}
+COURSE = {"contact-ended", "message-received", "message-sent", "authentication-checked", *ALWAYS}
+LEGS = {"contact-transferred", "colleague-consulted"}
+WAITING = {"contact-queued", "contact-answered", "contact-abandoned", *COURSE}
 
 ALLOWED = {
     "received": WAITING,
     "queued": WAITING,
-    "answered": {"contact-ended", "note-added"},
-    "answered by a bot": WAITING,
-    "abandoned": {"note-added"},
-    "ended": {"contact-wrapped-up", "note-added"},
-    "ended unanswered": {"contact-wrapped-up", "note-added"},
-    "wrapped up": {"note-added"},
-    "made": {"contact-ended", "note-added"},
-    "made and ended": {"contact-wrapped-up", "note-added"},
+    "answered": COURSE | LEGS,
+    "answered by a bot": WAITING | LEGS,
+    "with a bot that does not count": WAITING | LEGS,
+    "passed on": COURSE | LEGS | {"contact-queued", "contact-answered"},
+    "passed on and answered there": COURSE | LEGS,
+    "abandoned": ALWAYS,
+    "ended": {"contact-wrapped-up", *ALWAYS},
+    "ended unanswered": {"contact-wrapped-up", *ALWAYS},
+    "wrapped up": ALWAYS,
+    "made": COURSE | LEGS,
+    "made and ended": {"contact-wrapped-up", *ALWAYS},
 }
 
 
@@ -174,10 +190,11 @@ def test_an_answer_to_an_abandoned_contact_is_refused_with_the_cure() -> None:
     assert refusal is not None
     assert MOVE_NOT_ALLOWED == refusal.reason
     assert (
-        "Contact c-1 is abandoned: contact-answered does not apply. Allowed now: note-added. "
+        "Contact c-1 is abandoned: contact-answered does not apply. Allowed now: contact-attributed, note-added. "
         "A call-back is a contact of its own: contact-made with in_reply_to."
     ) == refusal.message
-    assert {"contact_id": "c-1", "state": "abandoned", "topic": "contact-answered", "allowed": "note-added"} == refusal.metadata
+    allowed = "contact-attributed, note-added"
+    assert {"contact_id": "c-1", "state": "abandoned", "topic": "contact-answered", "allowed": allowed} == refusal.metadata
 
 
 def test_a_move_on_a_contact_never_opened_is_refused_as_unknown() -> None:
@@ -217,6 +234,10 @@ def test_an_inbound_contact_says_what_was_known_when_it_arrived() -> None:
         subject=b"s" * 16,
         identified=True,
         position=7,
+        party=b"s" * 16,
+        current_department="desk",
+        channels="phone",
+        unanswered_since=at(0),
     )
     assert expected == state
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from ledger.api.v1.core_pb2 import MINUTE, MOVES, STAYS, Fact
-from ledger.api.v1.errors_pb2 import DEPARTMENT_NOT_ALLOWED, MOVE_NOT_ALLOWED, OWNERSHIP_ALREADY_MOVING
+from ledger.api.v1.errors_pb2 import DEPARTMENT_NOT_ALLOWED, MOVE_NOT_ALLOWED, OWNERSHIP_ALREADY_MOVING, STRANDS_OPEN
+from ledger.api.v1.exception_pb2 import RuleOverridden
 from ledger.api.v1.handoff_pb2 import (
     HANDOFF_DONE,
+    HANDOFF_IMPOSSIBLE,
     HandoffAccepted,
     HandoffCompleted,
     HandoffExpired,
@@ -28,12 +30,13 @@ from ledger.api.v1.handoff_service_pb2 import (
     HANDOFF_STATE_RETURNED,
     HANDOFF_STATE_WITHDRAWN,
 )
-from ledger.api.v1.request_pb2 import CLOSED_RESOLVED, RequestClosed, RequestOpened
+from ledger.api.v1.request_pb2 import CLOSED_RESOLVED, RESOLUTION_DONE, RequestClosed, RequestOpened, RequestResolved
 from ledger.event import Event
 from ledger.rules import FAMILIES
 from ledger.rules.fold import fold
 from ledger.rules.handoff import HandoffState
 from ledger.rules.request import RequestState
+from ledger.rules.request_rules import strands_refusal
 from tests.build import at, event, event_id, event_id_text, timestamp
 
 RULES = FAMILIES["request"]
@@ -118,7 +121,7 @@ OVER = {"handoff-rated"}
 ALLOWED = {
     "offered": OFFERED,
     "accepted": {"handoff-completed", "handoff-returned", "handoff-withdrawn", "handoff-rated"},
-    "rejected": OVER,
+    "rejected": {*OVER, "handoff-withdrawn"},
     "returned": RETURNED,
     "supplied": OFFERED,
     "withdrawn": OVER,
@@ -261,7 +264,7 @@ def test_what_is_over_is_not_returned() -> None:
 
     assert refusal is not None
     assert (
-        "Handoff h-1 is rejected: handoff-returned does not apply. Allowed now: handoff-rated. "
+        "Handoff h-1 is rejected: handoff-returned does not apply. Allowed now: handoff-withdrawn, handoff-rated. "
         "Make one of those moves, or offer a new handoff."
     ) == refusal.message
 
@@ -573,3 +576,61 @@ def test_a_sender_that_is_no_longer_the_owner_no_longer_offers() -> None:
 
     assert RULES.authority(state, offered("h-2", department="desk")) is not None
     assert RULES.authority(state, offered("h-2", department="repair", sender="repair", receiver="lab")) is None
+
+
+# Parallel strands
+
+
+def strand(handoff_id: str, minutes: float = 1, type_: str = "", to: str = "repair") -> Any:
+    return event(
+        HandoffOffered(
+            request_id="r-1", handoff_id=handoff_id, from_department="desk", to_department=to, type=type_, ownership=STAYS
+        ),
+        occur=at(minutes),
+    )
+
+
+def test_strands_are_done_when_each_is_completed_or_withdrawn() -> None:
+    begun = after(opened(), strand("h-1"), strand("h-2", 2, to="lab"))
+
+    done = after(
+        opened(),
+        strand("h-1"),
+        strand("h-2", 2, to="lab"),
+        of(HandoffAccepted, 3),
+        of(HandoffCompleted, 4, outcome=HANDOFF_DONE),
+        event(HandoffWithdrawn(request_id="r-1", handoff_id="h-2"), occur=at(5)),
+    )
+
+    assert ["h-1", "h-2"] == begun.open_strand_ids
+    assert [] == done.open_strand_ids
+
+
+def test_a_strand_that_failed_stays_open_until_it_is_withdrawn_or_offered_anew() -> None:
+    rejected = after(opened(), strand("h-1"), of(HandoffRejected, 2))
+    impossible = after(opened(), strand("h-1"), of(HandoffAccepted, 2), of(HandoffCompleted, 3, outcome=HANDOFF_IMPOSSIBLE))
+    withdrawn = after(opened(), strand("h-1"), of(HandoffRejected, 2), of(HandoffWithdrawn, 3))
+    anew = after(opened(), strand("h-1"), of(HandoffRejected, 2), strand("h-2", 3))
+    another = after(opened(), strand("h-1", type_="parts"), of(HandoffRejected, 2), strand("h-2", 3, type_="paint"))
+
+    assert ["h-1"] == rejected.open_strand_ids == impossible.open_strand_ids
+    assert [] == withdrawn.open_strand_ids
+    assert (["h-2"], 1) == (anew.open_strand_ids, len(anew.strands))
+    assert ["h-1", "h-2"] == another.open_strand_ids
+
+
+def test_a_request_is_not_resolved_over_open_strands_unless_somebody_overrode_the_rule() -> None:
+    state = after(opened(), strand("h-1"), strand("h-2", 2, to="lab"))
+    resolved = event(RequestResolved(request_id="r-1", resolution=RESOLUTION_DONE), occur=at(3))
+    imported = event(RequestResolved(request_id="r-1", resolution=RESOLUTION_DONE), occur=at(3), import_run="run")
+    override = event(RuleOverridden(rule="strands_open", request_id="r-1", reason="customer_content"), occur=at(3))
+    another = event(RuleOverridden(rule="strands_open", request_id="r-2", reason="customer_content"), occur=at(3))
+
+    refusal = strands_refusal(state, resolved, None)
+
+    assert refusal is not None
+    assert (STRANDS_OPEN, "h-1, h-2") == (refusal.reason, refusal.metadata["handoff_ids"])
+    assert strands_refusal(state, resolved, override) is None
+    assert strands_refusal(state, resolved, another) is not None
+    assert strands_refusal(state, imported, None) is None
+    assert strands_refusal(after(opened()), resolved, None) is None

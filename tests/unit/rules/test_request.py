@@ -45,6 +45,7 @@ from ledger.event import Event
 from ledger.rules import FAMILIES
 from ledger.rules.fold import fold
 from ledger.rules.request import RequestState
+from ledger.rules.resolution import Resolution
 from tests.build import at, event
 
 RULES = FAMILIES["request"]
@@ -227,6 +228,10 @@ def test_a_request_says_what_was_known_when_it_was_opened() -> None:
         origin=ORIGIN_CUSTOMER,
         follows_request_id="r-0",
         contact_ids=("c-1",),
+        channels="email",
+        path=f"=desk@{at(0)}",
+        steps="o",
+        resolving=Resolution(start=at(0), measured=True),
     )
     assert expected == state
 

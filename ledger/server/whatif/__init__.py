@@ -1,0 +1,1 @@
+"""What would differ if another policy had ruled the past."""
