@@ -33,8 +33,8 @@ run: $(INSTALLED) ## Serve the ledger on 127.0.0.1:50051, with data in ./data.
 demo: $(INSTALLED) ## Serve on a temporary folder, import a sample, show what the ledger answers.
 	@exec $(BIN)/tellonce demo
 
-test: check ## Check everything, then run all tests.
-	@$(BIN)/python -m pytest $(PYTEST)
+test: check ## Check everything, then run all tests, a file to each core.
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
 
 explore: $(INSTALLED) ## Look for histories that break a property: new examples each time, twenty times as many.
 	@$(BIN)/python -m pytest --hypothesis-profile=explore --timeout=3600 tests/properties $(PYTEST)

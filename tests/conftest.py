@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=150)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile(
     "explore", deadline=None, max_examples=3000, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
