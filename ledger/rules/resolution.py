@@ -114,8 +114,18 @@ def _due(target: DerivedTarget, not_before: int) -> int | None:
     return max(due, not_before)
 
 
+def _is_over(target: DerivedTarget, at: int) -> bool:
+    """True when the time was over before this: whatever ends a pause now moves the due no further."""
+    if target.due_time is None or target.due_time > at:
+        return False
+    due = _due(target, 0)
+    return due is not None and due <= target.due_time
+
+
 def _set_anew(target: DerivedTarget, event: Event) -> DerivedTarget:
     """Return the target with the due that follows from its pauses and its rule; an event that moves it is named as what set it."""
+    if _is_over(target, event.order):
+        return target
     due = _due(target, event.order)
     if due == target.due_time or (due is not None and due == target.due_before_pause):
         return target._replace(due_time=due)

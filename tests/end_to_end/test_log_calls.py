@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -38,6 +39,14 @@ from tests.server_process import Server
 
 TIMEOUT = 20.0
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for this file alone: of contacts that other tests left unanswered the clock records something at any moment."""
+    server = Server(tmp_path_factory.mktemp("log") / "data").start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -219,11 +228,15 @@ def test_a_subscriber_gets_what_is_there_then_caught_up_then_what_comes(ledger: 
 def test_a_subscriber_whose_filter_leaves_all_out_still_hears_how_far_it_is(ledger: LedgerServiceStub) -> None:
     head = ledger.GetHead(GetHeadRequest(), timeout=TIMEOUT).position
     calls = ledger.Subscribe(SubscribeRequest(after_position=head, filter=EventFilter(topics=["note-added"])), timeout=TIMEOUT)
-    assert next(calls).caught_up.position == head
+    assert next(calls).caught_up.position >= head
 
     appended = append(ledger, contact())[0].position
 
-    assert [("checkpoint", appended)] == take(calls, 1)
+    # The clock may record something meanwhile: its events are left out too, and move the checkpoint.
+    reached = 0
+    while reached < appended:
+        reached = next(calls).checkpoint.position
+    calls.cancel()
 
 
 def test_subscribing_beyond_the_head_is_refused(ledger: LedgerServiceStub) -> None:

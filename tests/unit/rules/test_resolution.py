@@ -374,6 +374,10 @@ moves = st.lists(st.tuples(st.integers(1, 400), st.sampled_from(["wait", "resume
 
 @example(moves=[(100, "wait")], business=False)
 @example(moves=[(99, "wait"), (100, "resume"), (101, "high")], business=False)
+@example(moves=[(50, "wait"), (51, "high")], business=False)
+@example(moves=[(60, "wait"), (61, "high")], business=False)
+@example(moves=[(60, "wait"), (61, "high"), (70, "resume")], business=False)
+@example(moves=[(1, "high"), (50, "wait"), (51, "resume")], business=False)
 @given(moves=moves, business=st.booleans())
 def test_the_due_is_that_of_a_counter_of_minutes(moves: list[tuple[int, str]], business: bool) -> None:
     open_hours = [(START + day * 120 * MINUTE, START + (day * 120 + 60) * MINUTE) for day in range(40)]
@@ -403,9 +407,10 @@ def counted(moves: list[tuple[int, str]], hours: Any) -> float | None:
     within, passed, paused, waits = 100, 0, False, False
     last = max(by_minute, default=0)
     for minute in range(4000):
-        if not paused and passed >= within:
-            return minute
         move = by_minute.get(minute)
+        if not paused and passed >= within and move not in ("low", "high"):
+            # The due is inclusive: at that very minute another class still replaces it.
+            return minute
         if move == "wait":
             waits, paused = True, True
         elif move in ("resume", "link", "message"):
@@ -413,8 +418,8 @@ def counted(moves: list[tuple[int, str]], hours: Any) -> float | None:
             waits = waits and move != "resume"
         elif move in ("low", "high"):
             within = 200 if move == "low" else 50
-        if not paused and passed >= within:
-            # A due never lies before what sets it.
+        if passed >= within and (not paused or move in ("low", "high")):
+            # A due never lies before what sets it. A new class may find that its time was over before the pause began.
             return minute
         if paused and minute >= last:
             return None
