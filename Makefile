@@ -34,7 +34,7 @@ demo: $(INSTALLED) ## Serve on a temporary folder, import a sample, show what th
 	@exec $(BIN)/tellonce demo
 
 test: check ## Check everything, then run all tests, a file to each core.
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n logical --dist loadfile $(PYTEST)
 
 explore: $(INSTALLED) ## Look for histories that break a property: new examples each time, twenty times as many.
 	@$(BIN)/python -m pytest --hypothesis-profile=explore --timeout=3600 tests/properties $(PYTEST)
