@@ -12,11 +12,11 @@ from itertools import chain
 from typing import Any, Final, LiteralString
 
 from ledger.postgres_server import PgConnection, ReadConnections, WriteServer
-from ledger.store.postgres_schema import CLASSIFYING, GOVERNING, SCHEMA, TOUCH, check_version, store_errors
+from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
+from ledger.store.postgres_schema import SCHEMA, TOUCH, check_version, store_errors
 from ledger.store.postgres_wake import tell
 from ledger.store.recorder import Head, StoredEventRow, StoreError, StoreUnavailableError
 
-COLUMNS: Final[LiteralString] = "position, event_id, stream, revision, topic, record_time, header, parts"
 _ROW_PLACES: Final[LiteralString] = "(%s, %s, %s, %s, %s, %s, %s, %s)"
 _HEAD: Final[LiteralString] = "SELECT position, record_time FROM head"
 _LOCKED_HEAD: Final[LiteralString] = (
@@ -92,19 +92,9 @@ class PostgresLogReader:
     def position_at(self, record_time: int) -> int:
         """Return the last position recorded at or before a time (microseconds); 0 when there is none."""
         with self._reading() as connection:
+            sql: LiteralString = "SELECT record_time FROM event WHERE position = %s"
             head = Head._make(_one(connection, _HEAD))
-            if head.record_time <= record_time:
-                return head.position
-            # Record times never decrease with the position, so they need no index of their own.
-            at_or_before, after = 0, head.position
-            while after - at_or_before > 1:
-                middle = (at_or_before + after) // 2
-                (found,) = _one(connection, "SELECT record_time FROM event WHERE position = %s", (middle,))
-                if found <= record_time:
-                    at_or_before = middle
-                else:
-                    after = middle
-            return at_or_before
+            return last_recorded_by(head, record_time, lambda at: int(_one(connection, sql, (at,))[0]))
 
     def select(
         self,
@@ -168,7 +158,7 @@ class PostgresTransaction:
         """
         if not rows:
             return
-        self._check_order(rows)
+        check_follows(self.head, rows)
         last = rows[-1]
         self._failed = True
         with store_errors():
@@ -184,13 +174,6 @@ class PostgresTransaction:
         """Refuse to be committed after an insert that failed. Raises StoreError."""
         if self._failed:
             raise StoreError("An insert into the log failed, so nothing of its transaction is kept.")
-
-    def _check_order(self, rows: Sequence[StoredEventRow]) -> None:
-        place, time = self.head
-        for row in rows:
-            if row.position != place + 1 or row.record_time < time:
-                raise ValueError(f"Event {row.position} of {row.record_time} does not follow event {place} of {time}.")
-            place, time = row.position, row.record_time
 
 
 class _Writer(WriteServer):

@@ -15,15 +15,10 @@ from psycopg import errors
 
 from ledger.durable_file import ServerSettingError
 from ledger.postgres_server import CommitUnconfirmedError, PgConnection, exists, what_failed
+from ledger.store.log_rows import CLASSIFYING, GOVERNING
 from ledger.store.recorder import OutcomeUnknownError, StoreConflictError, StoreError, StoreFullError, StoreUnavailableError
 
 SCHEMA_VERSION: Final = 1
-
-GOVERNING: Final[LiteralString] = "topic IN ('policy-published', 'policy-withdrawn', 'identifier-shared')"
-"""Events that every append may depend on, whatever its stream. The same text stands in the index and in the query."""
-
-CLASSIFYING: Final[LiteralString] = "topic = 'customer-classified'"
-"""Events that say a customer's tier, on which targets may depend."""
 
 SCHEMA: Final[tuple[LiteralString, ...]] = (
     """

@@ -11,10 +11,10 @@ from typing import Final, LiteralString
 
 from ledger.sqlite_file import ReadPool, in_batches, in_powers, places
 from ledger.sqlite_writer import WriteConnection
+from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
 from ledger.store.recorder import Head, StoredEventRow, StoreError
-from ledger.store.sqlite_schema import CLASSIFYING, GOVERNING, SCHEMA, check_schema, store_errors
+from ledger.store.sqlite_schema import SCHEMA, check_schema, store_errors
 
-COLUMNS: Final = "position, event_id, stream, revision, topic, record_time, header, parts"
 _ROW_PLACES: Final = "(?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -81,19 +81,8 @@ class SqliteLogReader:
     def position_at(self, record_time: int) -> int:
         """Return the last position recorded at or before a time (microseconds); 0 when there is none."""
         with self._reading() as connection:
-            head = _head(connection)
-            if head.record_time <= record_time:
-                return head.position
-            # Record times never decrease with the position, so they need no index of their own.
-            at_or_before, after = 0, head.position
-            while after - at_or_before > 1:
-                middle = (at_or_before + after) // 2
-                (found,) = connection.execute("SELECT record_time FROM event WHERE position = ?", (middle,)).fetchone()
-                if found <= record_time:
-                    at_or_before = middle
-                else:
-                    after = middle
-            return at_or_before
+            sql = "SELECT record_time FROM event WHERE position = ?"
+            return last_recorded_by(_head(connection), record_time, lambda at: int(connection.execute(sql, (at,)).fetchone()[0]))
 
     def select(
         self,
@@ -155,7 +144,7 @@ class SqliteTransaction:
         """
         if not rows:
             return
-        self._check_order(rows)
+        check_follows(self.head, rows)
         last = rows[-1]
         # Of several statements some may have worked: unless all do, nothing may be committed.
         self._failed = True
@@ -172,13 +161,6 @@ class SqliteTransaction:
         """Refuse to be committed after an insert that failed. Raises StoreError."""
         if self._failed:
             raise StoreError(f"An insert into {self._path} failed, so nothing of its transaction is kept.")
-
-    def _check_order(self, rows: Sequence[StoredEventRow]) -> None:
-        place, time = self.head
-        for row in rows:
-            if row.position != place + 1 or row.record_time < time:
-                raise ValueError(f"Event {row.position} of {row.record_time} does not follow event {place} of {time}.")
-            place, time = row.position, row.record_time
 
 
 class SqliteLogRecorder(SqliteLogReader):

@@ -15,15 +15,10 @@ from typing import Final
 
 from ledger.sqlite_file import check_schema_version
 from ledger.sqlite_writer import CommitFailedError
+from ledger.store.log_rows import CLASSIFYING, GOVERNING
 from ledger.store.recorder import OutcomeUnknownError, StoreConflictError, StoreError, StoreFullError, StoreUnavailableError
 
 SCHEMA_VERSION: Final = 1
-
-GOVERNING: Final = "topic IN ('policy-published', 'policy-withdrawn', 'identifier-shared')"
-"""Events that every append may depend on, whatever its stream. The same text stands in the index and in the query."""
-
-CLASSIFYING: Final = "topic = 'customer-classified'"
-"""Events that say a customer's tier, on which targets may depend."""
 
 SCHEMA: Final = (
     """
