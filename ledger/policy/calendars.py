@@ -101,7 +101,7 @@ def opening_hours(calendar: Calendar, day: date) -> Sequence[OpenPeriod]:
 def _intervals(calendar: Calendar, first: datetime, last: datetime) -> Iterator[tuple[int, int]]:
     zone = zone_of(calendar.zone)
     special = {one.date for one in calendar.special_days}
-    week = {hours.weekday: hours.periods for hours in calendar.week}
+    week: dict[int, Sequence[OpenPeriod]] = {hours.weekday: hours.periods for hours in calendar.week}
     # A day earlier and later than the horizon: midnight is at another instant in every zone.
     day = (first - timedelta(days=1)).date()
     end = (last + timedelta(days=1)).date()
@@ -109,7 +109,7 @@ def _intervals(calendar: Calendar, first: datetime, last: datetime) -> Iterator[
         if calendar.holiday_country or day.isoformat() in special:
             periods = opening_hours(calendar, day)
         else:
-            periods = week.get(day.isoweekday(), ())  # type: ignore[call-overload]
+            periods = week.get(day.isoweekday(), ())
         for period in periods:
             yield _instant(day, period.from_minute, zone), _instant(day, period.until_minute, zone)
         day += timedelta(days=1)

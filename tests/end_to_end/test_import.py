@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -25,8 +24,7 @@ from tests.unit.connectors.offline import outcomes
 FRAME: Final = {"import-started", "import-finished"}
 ROWS: Final = 6_000
 CASES: Final = 1_200
-CHECKPOINT_SECONDS: Final = 0.05
-"""Often enough that a fast machine has noted some rows, and not yet all, when the import is killed."""
+ROOT: Final = Path(__file__).parents[2]
 
 MAPPING = """\
 mapping: 1
@@ -110,31 +108,15 @@ class Desk:
     def run(self, **options: bool) -> Summary:
         return run_import(self.file, self.mapping, target=self.target, reject_path=self.rejects, **options)  # type: ignore[arg-type]
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        """Run the import in a process of its own, by the command line."""
-        command = [
-            "import",
-            str(self.file),
-            "--mapping",
-            str(self.mapping),
-            "--rejects",
-            str(self.rejects),
-            "--target",
-            self.target,
-        ]
-        code = (
-            f"from clients.connectors import delivery; delivery.CHECKPOINT_SECONDS = {CHECKPOINT_SECONDS}; "
-            "from clients.cli.main import main; main()"
-        )
-        return subprocess.Popen([sys.executable, "-c", code, *command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def wait_for_rows(self, count: int, process: subprocess.Popen[bytes]) -> None:
-        path = checkpoint_path(self.rejects)
-        while True:
-            assert process.poll() is None, process.communicate()
-            if path.exists() and json.loads(path.read_text())["rows_done"] >= count:
-                return
-            time.sleep(0.01)
+    def start_held(self, rows_taken: int, rows_settled: int, *options: str) -> subprocess.Popen[bytes]:
+        """Run the import by the command line in a process of its own, and return when it stands still in its middle."""
+        held = [sys.executable, "-m", "tests.held_import", str(rows_taken), str(rows_settled)]
+        command = ["import", str(self.file), "--mapping", str(self.mapping)]
+        command += ["--rejects", str(self.rejects), "--target", self.target]
+        process = subprocess.Popen([*held, *command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), process.communicate()
+        return process
 
     def expected_ids(self) -> list[str]:
         return sorted(one.envelope.event_id for row in outcomes(self.file, self.mapping) for one in row.events)
@@ -244,8 +226,7 @@ def test_what_the_ledger_refuses_is_rejected_with_its_reason_and_nothing_else_is
 def test_an_import_killed_in_the_middle_goes_on_where_it_was(server: Server, desk_of: DeskOf) -> None:
     desk = desk_of("killed", server.target)
     desk.write(ROWS, CASES)
-    process = desk.start()
-    desk.wait_for_rows(ROWS // 10, process)
+    process = desk.start_held(ROWS // 2, ROWS // 10)
 
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
@@ -269,8 +250,7 @@ def test_an_import_killed_in_the_middle_goes_on_where_it_was(server: Server, des
 def test_a_killed_import_needs_no_checkpoint(server: Server, desk_of: DeskOf) -> None:
     desk = desk_of("lost", server.target)
     desk.write(ROWS // 2, CASES // 2)
-    process = desk.start()
-    desk.wait_for_rows(ROWS // 20, process)
+    process = desk.start_held(ROWS // 4, ROWS // 20)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
 
@@ -286,10 +266,11 @@ def test_a_killed_import_needs_no_checkpoint(server: Server, desk_of: DeskOf) ->
 def test_an_import_carries_on_when_the_server_is_killed(server: Server, desk_of: DeskOf) -> None:
     desk = desk_of("carries", server.target)
     desk.write(ROWS, CASES)
-    process = desk.start("--json")
-    desk.wait_for_rows(ROWS // 10, process)
+    process = desk.start_held(ROWS // 2, ROWS // 10, "--json")
 
-    server.wait_until_restarted("server", server.kill("server"))
+    before = server.kill("server")
+    os.kill(process.pid, signal.SIGCONT)
+    server.wait_until_restarted("server", before)
     out, err = process.communicate()
 
     assert (0, b"") == (process.returncode, err)

@@ -89,9 +89,9 @@ def journeys(**which: Unpack[JourneysOptions]) -> Call[GetJourneysResponse, GetJ
         >>> [(point.kind, point.department, point.customer_count) for point in found.result.period.break_points]
         [(3, 'desk', 12)]
     """
-    read = {name: which[name] for name in ReadOptions.__annotations__ if name in which}  # type: ignore[literal-required]
-    rest: dict[str, Any] = {name: value for name, value in which.items() if name not in read}
-    return ask(JOURNEYS, read, **rest)
+    said: dict[str, Any] = dict(which)
+    read = {name: said.pop(name) for name in ReadOptions.__annotations__ if name in said}
+    return ask(JOURNEYS, read, **said)
 
 
 def repeats(**which: Unpack[RepeatOptions]) -> Listing[ListRepeatsResponse, Repeat]:
