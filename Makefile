@@ -4,17 +4,18 @@ PYTHON ?= python3
 DATA ?= ./data
 ADDRESS ?= 127.0.0.1:50051
 PYTEST ?=
+EVENTS ?= 10000000
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test explore check format protos protos-check bench clean
+.PHONY: help run demo test explore check format protos protos-check bench bench-large clean
 
 help: ## Show what can be done.
 	@echo "make run and make test need nothing but Python 3.11 or later."
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
-	@echo "Settings: PYTHON=$(PYTHON) DATA=$(DATA) ADDRESS=$(ADDRESS) PYTEST='-k words' (options of pytest)"
+	@echo "Settings: PYTHON=$(PYTHON) DATA=$(DATA) ADDRESS=$(ADDRESS) PYTEST='-k words' (options of pytest) EVENTS=$(EVENTS)"
 
 # Done once, and again when what to install has changed. The constraints bind the build backend too, whatever the age of pip.
 $(INSTALLED): export PIP_CONSTRAINT := constraints.txt
@@ -60,6 +61,9 @@ protos-check: $(INSTALLED) ## Compare the generated code with what the protos gi
 
 bench: $(INSTALLED) ## Measure the figures of benchmarks/, each against its limit.
 	@$(BIN)/python -m benchmarks
+
+bench-large: $(INSTALLED) ## Measure what could grow, on a ledger of EVENTS events: built once, overnight.
+	@$(BIN)/python -m benchmarks --large --events $(EVENTS)
 
 clean: ## Remove the environment and all caches. Data stays.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

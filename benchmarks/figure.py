@@ -69,6 +69,12 @@ class Result(NamedTuple):
     """How it was measured, and percentiles of latencies."""
     measured: dict[str, list[float]] = {}  # noqa: RUF012 - never changed
     """Every round of each contender."""
+    small: float | None = None
+    """Ours on the small ledger, where the figure is measured on two."""
+    growth: float | None = None
+    """How many times more it is on the large ledger than on the small one."""
+    costs: dict[str, float] = {}  # noqa: RUF012 - never changed
+    """What a plan needs beside the figure, by name: bytes an event, events a second."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,10 @@ class Bench:
     """Kept for the next run."""
     events: int
     """Size of the large ledger."""
+    small_events: int
+    """Size of the ledger that it is compared with, to see what grows."""
+    large: bool
+    """Whether growth is what the run is about: then all that is asked of the large ledger is asked of the small one too."""
     quick: bool
     say: Callable[[str], None] = field(repr=False)
     """Shows a line of progress."""
@@ -96,6 +106,10 @@ class Bench:
     def seconds(self) -> float:
         """How long a contender is under load in a round."""
         return 1.0 if self.quick else 2.0
+
+    def ready_for(self, events_per_second: int) -> int:
+        """Return how many events to make ready for a round under a load of so many a second. Who is quicker ends early."""
+        return int((self.seconds + 0.5) * (events_per_second // 4 if self.quick else events_per_second))
 
     def folder(self, name: str) -> Path:
         """Return a new folder for a server's files."""
@@ -123,6 +137,10 @@ def skipped(figure: Figure, why: str) -> Result:
 def as_record(result: Result) -> dict[str, Any]:
     """Return a line as it stands in bench.json."""
     record = {name: getattr(result, name) for name in ("id", "name", "ours", "limit", "unit", "ratio", "goal", "met", "rounds")}
+    if result.small is not None:
+        record |= {"small": result.small, "growth": result.growth}
+    if result.costs:
+        record["costs"] = result.costs
     if result.skipped is not None:
         record["skipped"] = result.skipped
     return record

@@ -28,13 +28,24 @@ def in_turn(bench: Bench, contenders: Mapping[str, Callable[[], Measured]], warm
 
 
 def compared(
-    figure_id: str, name: str, unit: str, goal: Goal, ours: Sequence[float], limit: Sequence[float] = (), detail: str = ""
+    figure_id: str,
+    name: str,
+    unit: str,
+    goal: Goal,
+    ours: Sequence[float],
+    limit: Sequence[float] = (),
+    detail: str = "",
+    small: Sequence[float] = (),
 ) -> Result:
-    """Return the line for values measured round by round: medians, and their ratio."""
+    """Return the line for values measured round by round: medians, and their ratio.
+
+    `small`: the same as ours, measured on the small ledger; the line then says the growth.
+    """
     our_median = median(ours)
+    small_median = median(small) if small else None
     limit_median = median(limit) if limit else None
     ratio = our_median / limit_median if limit_median else None
-    measured = {"ours": list(ours)} | ({"limit": list(limit)} if limit else {})
+    measured = {name: list(values) for name, values in (("ours", ours), ("limit", limit), ("small", small)) if values}
     return Result(
         figure_id,
         name,
@@ -47,6 +58,8 @@ def compared(
         len(ours),
         detail=detail,
         measured=measured,
+        small=small_median,
+        growth=our_median / small_median if small_median else None,
     )
 
 

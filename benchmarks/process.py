@@ -48,7 +48,7 @@ def listening(arguments: Sequence[str], log: Path) -> Iterator[int]:
             stop(process)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[Any]) -> None:
     """End a process: asked first, killed when it does not listen."""
     if process.poll() is None:
         process.terminate()

@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 import grpc
 
 from benchmarks.figure import SkippedError
+from benchmarks.load.unary import CHANNEL_OPTIONS
 from benchmarks.workload import UNTIL, write_requests
-from clients.connectors.sample import WINDOW_DAYS
+from benchmarks.year import DAYS, FREQUENT, QUARTERS
 from clients.connectors.sample_people import INTAKE, Person
 from ledger.api.v1.consistency_pb2 import AsOf
 from ledger.api.v1.core_pb2 import Identifier
@@ -22,9 +23,15 @@ from ledger.api.v1.history_service_pb2_grpc import HistoryServiceStub
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_BROKEN, PROMISE_STATE_OPEN, ListPromisesRequest, PromiseFilter
 
 PAGE: Final = 50
-CUSTOMERS: Final = 200
-PEOPLE_LOOKED_AT: Final = 1_000
+CUSTOMER_EVENTS: Final = range(50, 101)
+"""A customer who is asked about has so many events, in every ledger: else a larger ledger would be asked larger questions."""
+CUSTOMERS: Final = 100
+PEOPLE_LOOKED_AT: Final = 600
+FIRST_PERSON: Final = 0.3
+"""Where to begin looking, as a share of the people of the sample. The first come most often; from here on an average number."""
 REQUESTS: Final = 500
+EVENTS_PER_PERSON: Final = 8.75 * 2.2
+"""Of a quarter, on average, as the sample makes them."""
 DEPARTMENTS: Final = (*sorted(set(INTAKE.values())), "customer_service")
 
 Place = Callable[[], AsOf | None]
@@ -70,24 +77,30 @@ QUESTIONS: Final = (
 )
 
 
-def busy_customers(address: str) -> list[CustomerReference]:
-    """Return customers whose history fills a page, those with the most events first."""
-    customers = []
-    with grpc.insecure_channel(address) as channel:
+def customers(address: str, event_count: int) -> list[CustomerReference]:
+    """Return customers of a ledger of about so many events, each with 50 to 100 of them."""
+    found = []
+    first = int(FIRST_PERSON * event_count / QUARTERS / EVENTS_PER_PERSON)
+    with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
         history = HistoryServiceStub(channel)
-        for number in range(PEOPLE_LOOKED_AT):
+        for number in range(first, first + PEOPLE_LOOKED_AT):
             customer = CustomerReference(identifier=Identifier(**Person(number).email))
             try:
-                answer = history.ListHistory(ListHistoryRequest(customer=customer, page_size=PAGE))
+                answer = history.ListHistory(ListHistoryRequest(customer=customer, page_size=CUSTOMER_EVENTS.stop))
             except grpc.RpcError:
                 continue
-            if len(answer.result.entries) == PAGE:
-                customers.append(customer)
-                if len(customers) == CUSTOMERS:
+            if len(answer.result.entries) in CUSTOMER_EVENTS:
+                found.append(customer)
+                if len(found) == CUSTOMERS:
                     break
-    if len(customers) < 3:
+    if len(found) < 3:
         raise SkippedError("Too few customers have 50 events: make the ledger larger with --events")
-    return customers
+    return found
+
+
+def frequent_customer() -> CustomerReference:
+    """Return the customer with 10,000 events."""
+    return CustomerReference(identifier=Identifier(**FREQUENT.email))
 
 
 def write_questions(folder: Path, name: str, customers: list[CustomerReference], place: Place) -> dict[str, Path]:
@@ -114,16 +127,16 @@ def present() -> AsOf | None:
 def past_positions(head: int) -> Place:
     """Ask as known at random positions of the log."""
     random = Random(head)
-    return lambda: AsOf(position=random.randint(head // 20, head))
+    return lambda: AsOf(position=random.randint(max(head // 20, 1), head))
 
 
 def past_times() -> Place:
     """Ask about what had happened before random times of the sample."""
-    random = Random(WINDOW_DAYS)
+    random = Random(DAYS)
 
     def place() -> AsOf:
         as_of = AsOf()
-        as_of.occurred_before.FromSeconds(int(UNTIL.timestamp() - random.uniform(0.02, 0.95) * WINDOW_DAYS * 86_400))
+        as_of.occurred_before.FromSeconds(int(UNTIL.timestamp() - random.uniform(0.02, 0.95) * DAYS * 86_400))
         return as_of
 
     return place

@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,19 +27,27 @@ SETTLED_SECONDS: Final = 120.0
 
 
 @contextmanager
-def product(data: Path, seconds: float = 120.0) -> Iterator[str]:
+def product(data: Path, seconds: float = 120.0, options: Sequence[str] = ()) -> Iterator[str]:
     """Serve a data directory with all its parts, as `tellonce serve` does, while the block lasts; yield the address."""
-    command = [sys.executable, "-m", "ledger", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
-    with running(command, "Tellonce serves on ", data.with_suffix(".log"), seconds) as address:
+    command = [sys.executable, "-m", "ledger", "serve", "--data", str(data), "--listen", "127.0.0.1:0", *options]
+    with running(command, "Tellonce serves on ", log_of(data), seconds) as address:
         yield address
 
 
+def log_of(data: Path) -> Path:
+    """Return the file that the processes of a served data directory log to."""
+    return data.with_suffix(".log")
+
+
 @contextmanager
-def server_alone(data: Path) -> Iterator[str]:
-    """Serve a data directory without projector and clock, so that the views stand still; yield the address."""
-    with running(
-        [sys.executable, "-m", "benchmarks.peers.server_alone", str(data)], "listening on ", data.with_suffix(".log")
-    ) as address:
+def server_alone(data: Path, store: str = "", vault: str = "") -> Iterator[str]:
+    """Serve a data directory without projector and clock, so that the views stand still; yield the address.
+
+    `store`, `vault`: PostgreSQL databases of log and vault; by default they are files.
+    """
+    databases = (store, vault) if store else ()
+    command = [sys.executable, "-m", "benchmarks.peers.server_alone", str(data), *databases]
+    with running(command, "listening on ", log_of(data)) as address:
         yield address
 
 

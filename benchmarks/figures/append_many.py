@@ -62,8 +62,7 @@ def run(bench: Bench) -> Sequence[Result]:
     """Measure P3."""
     folder = bench.folder("append-many")
     requests = folder / "requests"
-    seconds = bench.seconds + 0.5
-    per_round = int(seconds * EVENTS_PER_SECOND_MAX / EVENTS_PER_CALL)
+    per_round = bench.ready_for(EVENTS_PER_SECOND_MAX) // EVENTS_PER_CALL
     bench.say("making events")
     write_requests(requests, map(as_request, calls((bench.rounds + 1) * per_round * EVENTS_PER_CALL, EVENTS_PER_CALL)))
     load = Load(bench, requests, per_round)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from benchmarks.big_ledger import with_views
+from benchmarks.asking import Latencies, Served, every, p99_ms, served, timed
 from benchmarks.figure import Bench, Figure, Goal, Result
-from benchmarks.harness import compared, percentile, spread
-from benchmarks.process import measured_by
-from benchmarks.servers import Asking, product
+from benchmarks.harness import compared, spread
 from benchmarks.workload import UNTIL, write_requests
 from ledger.api.v1.consistency_pb2 import AsOf
 from ledger.api.v1.figure_pb2 import FIGURE_BY_CHANNEL, FIGURE_BY_DEPARTMENT, FIGURE_BY_HOUR, FIGURE_BY_WEEKDAY, GetFiguresRequest
@@ -20,70 +19,69 @@ from ledger.api.v1.figure_pb2 import FIGURE_BY_CHANNEL, FIGURE_BY_DEPARTMENT, FI
 GOAL: Final = Goal(ours_max=200.0, unit="ms")
 NAME: Final = "GetFigures, one year, by channel and department: p99"
 METHOD: Final = "/ledger.api.v1.InsightService/GetFigures"
-ASKED: Final = ("volume", "first_response", "promise_kept_rate")
-"""Volumes, response and promises: what is asked all day."""
-BESIDE: Final = (
-    ("baseline", (), "the whole set baseline"),
-    ("staffing", (FIGURE_BY_WEEKDAY, FIGURE_BY_HOUR), "the set staffing, by weekday and hour"),
+PRESENT: Final = "at the present"
+KNOWN: Final = "as known at a random position"
+ASKED: Final = GetFiguresRequest(
+    names=("volume", "first_response", "promise_kept_rate"), slices=(FIGURE_BY_CHANNEL, FIGURE_BY_DEPARTMENT)
 )
+"""Volumes, response and promises: what is asked all day."""
+BESIDE: Final = {
+    "the whole set baseline": GetFiguresRequest(set="baseline"),
+    "the set staffing, by weekday and hour": GetFiguresRequest(set="staffing", slices=(FIGURE_BY_WEEKDAY, FIGURE_BY_HOUR)),
+}
 """Shown without a goal: they read rows, or every change of a quarter hour."""
+YEAR: Final = GetFiguresRequest(from_local=f"{UNTIL - timedelta(days=365):%Y-%m-%d}", to_local=f"{UNTIL:%Y-%m-%d}")
 CALLS: Final = 40
 CALLS_QUICK: Final = 20
+CALLS_BESIDE: Final = 3
 PAST: Final = 20
 
 
 def run(bench: Bench) -> Sequence[Result]:
     """Measure P10."""
     folder = bench.folder("year")
-    year = GetFiguresRequest(from_local=f"{UNTIL - timedelta(days=365):%Y-%m-%d}", to_local=f"{UNTIL:%Y-%m-%d}")
-    cut = GetFiguresRequest(names=ASKED, slices=(FIGURE_BY_CHANNEL, FIGURE_BY_DEPARTMENT))
-    data = with_views(bench, bench.events)
-    with product(data) as address, Asking(address) as asking:
-        bench.say("waiting until the views are level")
-        head = asking.settle()
-        random = Random(1)
-        requests = {
-            "at the present": [_both(year, cut)],
-            "as known at a random position": [
-                _both(year, cut, GetFiguresRequest(as_of=AsOf(position=random.randrange(1, head)))) for _ in range(PAST)
-            ],
-        }
-        for name, slices, said in BESIDE:
-            requests[said] = [_both(year, GetFiguresRequest(set=name, slices=slices))]
-        bench.say("asking")
-        latencies = {said: _asked(bench, folder, address, said, asked) for said, asked in requests.items()}
-    return [_line(bench, said, rounds) for said, rounds in latencies.items()]
+    sizes = [bench.events, bench.small_events] if bench.large else [bench.events]
+    kinds: dict[str, str] = {}
+    beside: dict[str, str] = {}
+    with ExitStack() as stack:
+        for event_count in sizes:
+            ledger = stack.enter_context(served(bench, event_count))
+            random = Random(event_count)
+            past = [_year(ASKED, AsOf(position=random.randint(1, ledger.head))) for _ in range(PAST)]
+            for said, requests in ((PRESENT, [_year(ASKED)]), (KNOWN, past)):
+                kinds[_kind(said, event_count)] = _written(folder, ledger, said, requests)
+            for said, request in BESIDE.items():
+                beside[_kind(said, event_count)] = _written(folder, ledger, said, [_year(request)])
+        latencies = timed(bench, kinds, CALLS_QUICK if bench.quick else CALLS, warm_calls=2)
+        latencies |= timed(bench, beside, CALLS_BESIDE, warm_calls=1, rounds=1)
+    return [_line(bench, said, latencies, GOAL) for said in (PRESENT, KNOWN)] + [
+        _line(bench, said, latencies, Goal()) for said in BESIDE
+    ]
 
 
-def _both(*parts: GetFiguresRequest) -> GetFiguresRequest:
-    request = GetFiguresRequest()
-    for part in parts:
-        request.MergeFrom(part)
+def _year(asked: GetFiguresRequest, as_of: AsOf | None = None) -> GetFiguresRequest:
+    request = GetFiguresRequest(as_of=as_of)
+    request.MergeFrom(YEAR)
+    request.MergeFrom(asked)
     return request
 
 
-def _asked(bench: Bench, folder: Path, address: str, said: str, requests: Sequence[GetFiguresRequest]) -> list[list[float]]:
-    file = folder / said.replace(" ", "-")
+def _written(folder: Path, ledger: Served, said: str, requests: Sequence[GetFiguresRequest]) -> str:
+    file = folder / f"{ledger.event_count}-{said.replace(' ', '-')}"
     write_requests(file, requests)
-    rounds = measured_by(
-        "questions",
-        *("--kind", f"{said}|{address}|{METHOD}|{file}"),
-        *("--rounds", 1 if _is_beside(said) else bench.rounds),
-        *("--calls", CALLS_QUICK if bench.quick or _is_beside(said) else CALLS, "--warm-calls", 2),
-        seconds=600.0,
+    return f"{ledger.address}|{METHOD}|{file}"
+
+
+def _kind(said: str, event_count: int) -> str:
+    return f"{said}, {event_count}"
+
+
+def _line(bench: Bench, said: str, latencies: Latencies, goal: Goal) -> Result:
+    ours = latencies[_kind(said, bench.events)]
+    small = p99_ms(latencies[_kind(said, bench.small_events)]) if bench.large else []
+    return compared(
+        "P10", f"{NAME}, {said}", "ms", goal, p99_ms(ours), (), f"{bench.events:,} events; {spread(every(ours))}", small
     )
-    return [one[said] for one in rounds]
-
-
-def _line(bench: Bench, said: str, rounds: list[list[float]]) -> Result:
-    ours = [percentile(sorted(latencies), 99.0) * 1_000 for latencies in rounds]
-    detail = f"{bench.events:,} events; {spread([one for latencies in rounds for one in latencies])}"
-    goal = Goal() if _is_beside(said) else GOAL
-    return compared("P10", f"{NAME}, {said}", "ms", goal, ours, (), detail)
-
-
-def _is_beside(said: str) -> bool:
-    return any(said == beside for *_, beside in BESIDE)
 
 
 FIGURE: Final = Figure("P10", NAME, GOAL, run)

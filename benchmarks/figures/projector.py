@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.big_ledger import built
+from benchmarks.big_ledger import with_views
 from benchmarks.figure import Bench, Figure, Goal, Result
 from benchmarks.harness import compared, in_turn
 from benchmarks.process import measured_by
@@ -21,7 +21,7 @@ EVENTS_QUICK: Final = 20_000
 
 def run(bench: Bench) -> Sequence[Result]:
     """Measure P5."""
-    data = built(bench, EVENTS_QUICK if bench.quick else EVENTS)
+    data = with_views(bench, EVENTS_QUICK if bench.quick else EVENTS)
     folder = bench.folder("projector")
     views, copies = folder / "views", folder / "copies"
 

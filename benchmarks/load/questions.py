@@ -44,7 +44,7 @@ def main() -> None:
         latencies: dict[str, list[float]] = {name: [] for name in kinds}
         while len(next(reversed(latencies.values()))) < arguments.calls:
             for name, (call, requests) in kinds.items():
-                for _ in range(BLOCK_CALLS):
+                for _ in range(min(BLOCK_CALLS, arguments.calls)):
                     request = next(requests)
                     start = time.perf_counter()
                     call(request)

@@ -1,4 +1,4 @@
-"""Closed-loop load: so many calls in flight over one connection, each answered one followed by the next.
+"""Closed-loop load: so many calls in flight over one connection to each target, each answered one followed by the next.
 
 Requests are bytes of a file and answers stay bytes until the clock has stopped, so that this process costs little. Prints
 {"calls", "events", "refused", "come_again", "seconds", "latencies"}: what was answered while the clock ran, latencies in seconds.
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -58,25 +59,30 @@ class Load:
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Make the load and return what was measured."""
-    requests = read_requests(arguments.requests, arguments.first, arguments.count)
-    async with grpc.aio.insecure_channel(arguments.target, options=CHANNEL_OPTIONS) as channel:
-        await asyncio.wait_for(channel.channel_ready(), 10)
-        load = Load(channel.unary_unary(arguments.method, None, None), requests, arguments.again)
+    """Make the load and return what was measured, of all targets together."""
+    async with AsyncExitStack() as stack:
+        loads = []
+        for number, target in enumerate(arguments.target.split(",")):
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS))
+            await asyncio.wait_for(channel.channel_ready(), 10)
+            requests = read_requests(arguments.requests, arguments.first + number * arguments.count, arguments.count)
+            loads.append(Load(channel.unary_unary(arguments.method, None, None), requests, arguments.again))
         begin = time.perf_counter() + arguments.warm_seconds
         end = begin + arguments.seconds
-        await asyncio.gather(*(load.keep_calling(end) for _ in range(arguments.in_flight)))
-    counted = [answer for answer in load.answers if begin <= answer[1] < end]
-    seconds = (max(stop for _, stop, _ in counted) - begin) if load.exhausted and counted else arguments.seconds
+        await asyncio.gather(*(load.keep_calling(end) for load in loads for _ in range(arguments.in_flight)))
+    answers = [answer for load in loads for answer in load.answers]
+    counted = [answer for answer in answers if begin <= answer[1] < end]
+    exhausted = any(load.exhausted for load in loads)
+    seconds = (max(stop for _, stop, _ in counted) - begin) if exhausted and counted else arguments.seconds
     events, refused, refusal = tally(answer for _, _, answer in counted)
     return {
         "calls": len(counted),
-        "all_calls": len(load.answers),
+        "all_calls": len(answers),
         "events": events,
         "refused": refused,
         "refusal": refusal,
-        "come_again": load.refused_calls,
-        "exhausted": load.exhausted,
+        "come_again": sum(load.refused_calls for load in loads),
+        "exhausted": exhausted,
         "seconds": seconds,
         "latencies": [stop - start for start, stop, _ in counted],
     }
@@ -98,7 +104,7 @@ def tally(answers: Any) -> tuple[int, int, str]:
 def main() -> None:
     """Read what is asked for, and do it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--target", required=True)
+    parser.add_argument("--target", required=True, help="address; several, separated by commas, each get their own requests")
     parser.add_argument("--method", required=True, help="path of the call, such as /ledger.api.v1.LedgerService/Append")
     parser.add_argument("--requests", type=Path, required=True)
     parser.add_argument("--first", type=int, default=0)

@@ -1,6 +1,7 @@
 """The ledger's server part without projector and clock: appends while the views stand still.
 
-`python -m benchmarks.peers.server_alone DATA`; prints "listening on ADDRESS". The same code as the supervisor starts.
+`python -m benchmarks.peers.server_alone DATA [STORE VAULT]`; prints "listening on ADDRESS". The same code as the supervisor starts.
+STORE, VAULT: addresses of PostgreSQL databases; by default log and vault are files in DATA.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from ledger.server.part import collect_seldom
 
 def main() -> None:
     """Serve until SIGTERM."""
-    config = with_free_port(load_config(data_dir=Path(sys.argv[1]), listen="127.0.0.1:0", environment={}))
+    data, *databases = sys.argv[1:]
+    store, vault = databases or (None, None)
+    config = load_config(data_dir=Path(data), listen="127.0.0.1:0", store=store, vault=vault, environment={})
+    config = with_free_port(config)
     config.data.prepare()
 
     def ready(said: object) -> None:

@@ -11,7 +11,7 @@ from benchmarks.harness import compared, in_turn, percentile
 
 
 def bench(said: list[str]) -> Bench:
-    return Bench(work_dir=Path(), cache_dir=Path(), events=0, quick=True, say=said.append)
+    return Bench(work_dir=Path(), cache_dir=Path(), events=0, small_events=0, large=False, quick=True, say=said.append)
 
 
 def test_contenders_are_warmed_up_and_then_measured_in_turn() -> None:
@@ -66,6 +66,13 @@ def test_a_record_has_the_fields_of_the_results_file() -> None:
         "met": True,
         "rounds": 3,
     } == as_record(line)
+
+
+def test_a_line_measured_on_two_ledgers_says_the_growth() -> None:
+    line = compared("P8", "GetCustomer", "ms", Goal(ratio_max=1.3), [3.0, 4.0, 5.0], [2.0], small=[2.0, 2.0, 9.0])
+
+    assert (4.0, 2.0, 2.0) == (line.ours, line.small, line.growth)
+    assert (2.0, 2.0) == (as_record(line)["small"], as_record(line)["growth"])
 
 
 def test_a_figure_that_could_not_run_says_so() -> None:
