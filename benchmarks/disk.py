@@ -10,12 +10,13 @@ from ledger.data_directory import DataDirectory
 from projections.views_file import ViewsFolder
 
 SAMPLED_EVENTS: Final = 20_000
-BESIDE: Final = ("", "-wal")
-"""A database of SQLite, and what is not yet in its file. Its index of that (-shm) is no data."""
 
 
 class Disk(NamedTuple):
-    """Bytes on disk of a ledger that nobody has open."""
+    """Bytes of the files of a ledger, once all that was written has arrived in them.
+
+    The write-ahead logs beside them (-wal) are not counted: they do not grow with the ledger.
+    """
 
     log: int
     vault: int
@@ -43,7 +44,12 @@ def disk_of(data: Path) -> Disk:
 
 
 def _size(file: Path) -> int:
-    return sum(path.stat().st_size for end in BESIDE if (path := file.with_name(file.name + end)).exists())
+    db = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        ((pages,), (page_bytes,)) = (db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+    finally:
+        db.close()
+    return int(pages) * int(page_bytes)
 
 
 def _events(log: Path) -> tuple[int, float]:
