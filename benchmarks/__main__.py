@@ -75,7 +75,7 @@ def main(
     begin = time.monotonic()
     earlier: list[Result] = []
     failed = False
-    about: dict[str, object] = {"only": only} if large else {}
+    about: dict[str, object] = {}
     try:
         for figure in figures:
 
@@ -94,15 +94,15 @@ def main(
             )
             say(figure.name)
             try:
-                if large and "built" not in about:
-                    about |= _built(bench)
+                if large and not about:
+                    about = _built(bench)
                 earlier += figure.run(bench)
             except (SkippedError, ProcessFailedError) as error:
                 failed |= isinstance(error, ProcessFailedError)
                 earlier.append(skipped(figure, str(error)))
     finally:
         shutil.rmtree(work_dir)
-    path = table.save(build, earlier, about)
+    path = table.save(build, earlier, about if large else None)
     table.show(console, earlier, time.monotonic() - begin)
     console.print(f"Written to {path}")
     if failed:

@@ -48,15 +48,15 @@ def show(console: Console, results: Sequence[Result], seconds: float) -> None:
 
 
 def save(folder: Path, results: Sequence[Result], about: Mapping[str, Any] | None = None) -> Path:
-    """Write the files; return the first. `about`: what is told of the ledgers of a large run; without it, it is no large run."""
+    """Write the files; return the first. `about`: what is told of the ledgers of a large run; None: it is none."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = LARGE if about else RESULTS
+    name = RESULTS if about is None else LARGE
     records = [as_record(result) for result in results]
     known = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine_of()}
     costs = {cost: value for result in results for cost, value in result.costs.items()}
     rounds = [{**record, "detail": one.detail, "measured": one.measured} for record, one in zip(records, results, strict=True)]
     path = folder / f"{name}.json"
-    _write(path, {**known, **about, "costs": costs, "figures": records} if about else records)
+    _write(path, records if about is None else {**known, **about, "costs": costs, "figures": records})
     _write(folder / f"{name}-rounds.json", {**known, "costs": costs, "figures": rounds})
     (folder / f"{name}.md").write_text(_markdown(results, about or {}))
     return path
@@ -109,8 +109,9 @@ def _cells(result: Result, growing: bool) -> tuple[str, ...]:
 
 
 def _markdown(results: Sequence[Result], about: Mapping[str, Any]) -> str:
-    said = f"\nMeasured on: {said_of(machine_of())}.\n"
-    if "built" in about:
+    said = "".join(f"\n{one.id} skipped: {one.skipped}\n" for one in results if one.skipped is not None)
+    said += f"\nMeasured on {datetime.now(UTC):%Y-%m-%d}: {said_of(machine_of())}.\n"
+    if about:
         built, minutes = about["built"], about["built"]["fill_seconds"] / 60
         said += (
             f"\nThe large ledger: {built['position']:,} events, sent in {minutes:,.0f} minutes"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import table
-from benchmarks.figure import Goal
+from benchmarks.figure import Figure, Goal, skipped
 from benchmarks.harness import compared
 from benchmarks.page import PERFORMANCE, RESULTS, SCALING, between, parts, with_part
 
@@ -35,6 +35,15 @@ def test_only_what_was_measured_here_is_written(tmp_path: Path) -> None:
 
     assert [(PERFORMANCE, RESULTS), (SCALING, "plan")] == [(page, part) for page, part, _ in parts(tmp_path)]
     assert "| P1 | Append, 1 event a call, 32 in flight | 50.00 | 100 | calls/s | 0.50 | >= 0.6 x | no |" in parts(tmp_path)[0][2]
+
+
+def test_a_page_says_why_a_figure_could_not_run(tmp_path: Path) -> None:
+    table.save(tmp_path, [skipped(Figure("P3", "Append", Goal(ratio_min=1.0), lambda bench: []), "umadb is not installed")])
+
+    said = (tmp_path / "bench.md").read_text()
+
+    assert "| P3 | Append | - | - |  | - | >= 1 x | skipped |" in said
+    assert "P3 skipped: umadb is not installed" in said
 
 
 def test_a_large_run_leaves_its_growth_its_costs_and_how_its_ledgers_were_built(tmp_path: Path) -> None:
