@@ -58,14 +58,20 @@ class Load:
         return measured
 
 
+def ready_calls(bench: Bench) -> Path:
+    """Return a file of calls, as many as any figure of a run needs; made once."""
+    requests = bench.work_dir / "calls-of-100"
+    if not requests.exists():
+        bench.say("making events")
+        event_count = (bench.rounds + 1) * bench.ready_for(EVENTS_PER_SECOND_MAX)
+        write_requests(requests, map(as_request, calls(event_count, EVENTS_PER_CALL)))
+    return requests
+
+
 def run(bench: Bench) -> Sequence[Result]:
     """Measure P3."""
     folder = bench.folder("append-many")
-    requests = folder / "requests"
-    per_round = bench.ready_for(EVENTS_PER_SECOND_MAX) // EVENTS_PER_CALL
-    bench.say("making events")
-    write_requests(requests, map(as_request, calls((bench.rounds + 1) * per_round * EVENTS_PER_CALL, EVENTS_PER_CALL)))
-    load = Load(bench, requests, per_round)
+    load = Load(bench, ready_calls(bench), bench.ready_for(EVENTS_PER_SECOND_MAX) // EVENTS_PER_CALL)
     with ExitStack() as stack:
         address = stack.enter_context(server_alone(folder / "data"))
         with Asking(address) as asking:

@@ -9,15 +9,12 @@ from itertools import count
 from typing import Any, Final
 
 from benchmarks.figure import Bench, Figure, Goal, Result, SkippedError
-from benchmarks.figures.append_many import EVENTS_PER_CALL, Load
+from benchmarks.figures.append_many import EVENTS_PER_CALL, EVENTS_PER_SECOND_MAX, Load, ready_calls
 from benchmarks.harness import compared, in_turn
 from benchmarks.peers.postgres import Postgres, postgres
 from benchmarks.process import measured_by
 from benchmarks.servers import Asking, server_alone
-from benchmarks.workload import as_request, calls, write_requests
 
-EVENTS_PER_SECOND_MAX: Final = 15_000
-"""So many events are made ready for each second of our load; it ends early if it is quicker."""
 GOAL: Final = Goal(ratio_min=5.0)
 NAME: Final = "Append, 100 a call, vs pyeventsourcing's stock Application.save()"
 ON_SQLITE: Final = "on SQLite"
@@ -30,11 +27,8 @@ def run(bench: Bench) -> Sequence[Result]:
     if find_spec("Crypto") is None:
         raise SkippedError("the cipher of pyeventsourcing is not installed: pip install 'eventsourcing[crypto]'")
     folder = bench.folder("append-stock")
-    requests = folder / "requests"
-    per_round = bench.ready_for(EVENTS_PER_SECOND_MAX) // EVENTS_PER_CALL
-    bench.say("making events")
-    write_requests(requests, map(as_request, calls((bench.rounds + 1) * per_round * EVENTS_PER_CALL, EVENTS_PER_CALL)))
-    load = Load(bench, requests, per_round)
+    requests = ready_calls(bench)
+    load = Load(bench, requests, bench.ready_for(EVENTS_PER_SECOND_MAX) // EVENTS_PER_CALL)
     numbers = count()
 
     def stock(settings: Callable[[str], dict[str, str]]) -> dict[str, Any]:

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.figure import Bench, Figure, Goal, Result
-from benchmarks.figures.append_many import EVENTS_PER_CALL, IN_FLIGHT
+from benchmarks.figures.append_many import EVENTS_PER_CALL, IN_FLIGHT, ready_calls
 from benchmarks.harness import compared, in_turn, spread
 from benchmarks.peers.postgres import postgres
 from benchmarks.process import ProcessFailedError, measured_by
 from benchmarks.servers import APPEND, Asking, server_alone
-from benchmarks.workload import as_request, calls, write_requests
 from ledger.application import MASTER_KEY_FILE
 
 NODES: Final = 3
 EVENTS_PER_SECOND_MAX: Final = 6_000
-"""Of one node: so many events are made ready for each second of load."""
+"""Of one node: so many events are ready for each second of load. All nodes together need no more than P3 does."""
 GOAL: Final = Goal(ratio_min=0.5)
 GOAL_NODES: Final = Goal(ratio_min=1.0)
 NAME: Final = "PostgreSQL, append, 100 a call, 8 in flight a node, views paused"
@@ -54,14 +53,11 @@ class Load:
 def run(bench: Bench) -> Sequence[Result]:
     """Measure P14."""
     folder = bench.folder("nodes")
-    requests = folder / "requests"
+    requests = ready_calls(bench)
     with ExitStack() as stack:
         server = stack.enter_context(postgres(folder))
         store, vault, raw = map(server.new_database, ("ledger", "ledger_vault", "raw"))
         per_round = bench.ready_for(EVENTS_PER_SECOND_MAX) // EVENTS_PER_CALL
-        bench.say("making events")
-        event_count = (bench.rounds + 1) * (1 + NODES) * per_round * EVENTS_PER_CALL
-        write_requests(requests, map(as_request, calls(event_count, EVENTS_PER_CALL)))
         addresses = []
         for number in range(NODES):
             data = folder / f"node{number}"

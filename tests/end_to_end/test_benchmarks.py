@@ -67,6 +67,22 @@ def test_a_large_run_builds_its_ledger_and_leaves_a_report(tmp_path: Path) -> No
     assert not list(tmp_path.glob("bench-*/"))
 
 
+def test_a_fill_that_was_broken_off_goes_on_and_records_nothing_twice(tmp_path: Path) -> None:
+    acknowledged = next(count for _, count in year_requests(EVENTS, 0))
+    with server_alone(tmp_path / "data") as address, Asking(address) as asking:
+        size = ("--target", address, "--events", EVENTS)
+
+        whole = measured_by("fill", *size)
+        head = asking.head()
+        again = measured_by("fill", *size, "--skip", acknowledged)
+
+        assert (True, 0) == (whole["done"], whole["irregular"])
+        # The ledger's opening and its policy, the import's start.
+        assert whole["acknowledged"] + 3 == head
+        assert whole["acknowledged"] == again["acknowledged"] > acknowledged
+        assert head == asking.head()
+
+
 def test_the_load_sends_each_target_its_own_requests(nodes: tuple[list[str], str], requests: Path, tmp_path: Path) -> None:
     addresses, store = nodes
 
