@@ -25,8 +25,9 @@ WIDTH: Final = 160
 EVENTS: Final = 200_000
 EVENTS_QUICK: Final = 50_000
 EVENTS_LARGE: Final = 10_000_000
-SMALL: Final = 20_000
-SMALL_LARGE: Final = 100_000
+SMALL: Final = 100_000
+"""Large enough for full work lists; a smaller one would be asked smaller questions."""
+SMALL_QUICK: Final = 20_000
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
@@ -54,7 +55,7 @@ def main(
     ] = None,
     small: Annotated[
         int | None,
-        typer.Option(help=f"Size of the ledger it is compared with. Default: {SMALL:,}, with --large {SMALL_LARGE:,}.", min=1_000),
+        typer.Option(help=f"Size of the ledger it is compared with. Default: {SMALL:,}; --quick {SMALL_QUICK:,}.", min=1_000),
     ] = None,
     build: Annotated[Path, typer.Option(help="Where results go, and large ledgers are kept for the next run.")] = BUILD,
 ) -> None:
@@ -86,7 +87,7 @@ def main(
                 work_dir=work_dir,
                 cache_dir=build.absolute() / "bench",
                 events=events or (EVENTS_LARGE if large else EVENTS_QUICK if quick else EVENTS),
-                small_events=small or (SMALL_LARGE if large else SMALL),
+                small_events=small or (SMALL_QUICK if quick and not large else SMALL),
                 large=large,
                 quick=quick,
                 say=say,

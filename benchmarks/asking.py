@@ -11,7 +11,7 @@ from benchmarks.big_ledger import with_views
 from benchmarks.figure import Bench
 from benchmarks.harness import percentile
 from benchmarks.process import measured_by
-from benchmarks.questions import QUESTIONS, Place, write_questions
+from benchmarks.questions import DEPARTMENTS, QUESTIONS, Place, write_questions
 from benchmarks.servers import Asking, log_of, product
 
 CALLS: Final = 200
@@ -51,9 +51,16 @@ def served(bench: Bench, event_count: int) -> Iterator[Served]:
         yield Served(address, asking.settle(SECONDS), event_count, asking, log_of(data))
 
 
-def kinds_of(folder: Path, name: str, address: str, customers: Sequence[Any], place: Place) -> dict[str, str]:
+def kinds_of(
+    folder: Path,
+    name: str,
+    address: str,
+    customers: Sequence[Any],
+    place: Place,
+    departments: tuple[str, ...] = DEPARTMENTS,
+) -> dict[str, str]:
     """Write every question, each about another customer or department and place; return their kinds by the question's name."""
-    files = write_questions(folder, name, list(customers), place)
+    files = write_questions(folder, name, list(customers), place, departments)
     return {question.name: f"{address}|{question.method}|{files[question.name]}" for question in QUESTIONS}
 
 

@@ -18,9 +18,11 @@ from ledger.api.v1.consistency_pb2 import AsOf
 from ledger.api.v1.core_pb2 import Identifier
 from ledger.api.v1.customer_pb2 import CustomerReference
 from ledger.api.v1.handoff_service_pb2 import HandoffFilter, ListHandoffsRequest
+from ledger.api.v1.handoff_service_pb2_grpc import HandoffServiceStub
 from ledger.api.v1.history_service_pb2 import GetCustomerRequest, ListHistoryRequest
 from ledger.api.v1.history_service_pb2_grpc import HistoryServiceStub
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_BROKEN, PROMISE_STATE_OPEN, ListPromisesRequest, PromiseFilter
+from ledger.api.v1.promise_service_pb2_grpc import PromiseServiceStub
 
 PAGE: Final = 50
 CUSTOMER_EVENTS: Final = range(50, 101)
@@ -47,6 +49,17 @@ class Question(NamedTuple):
     """Makes a request about a customer or a department, as of a point in the past."""
 
 
+def pending_handoffs(department: str, as_of: AsOf | None) -> ListHandoffsRequest:
+    """Return the question which handoffs wait for a department."""
+    return ListHandoffsRequest(filter=HandoffFilter(pending=True, hands=[department]), page_size=PAGE, as_of=as_of)
+
+
+def owed_promises(department: str, as_of: AsOf | None) -> ListPromisesRequest:
+    """Return the question which promises a department has to keep, or has broken."""
+    asked = PromiseFilter(states=[PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN], owner_departments=[department])
+    return ListPromisesRequest(filter=asked, page_size=PAGE, as_of=as_of)
+
+
 QUESTIONS: Final = (
     Question(
         "ListHistory (50)",
@@ -61,18 +74,12 @@ QUESTIONS: Final = (
     Question(
         "ListHandoffs (50)",
         "/ledger.api.v1.HandoffService/ListHandoffs",
-        lambda customer, department, as_of: ListHandoffsRequest(
-            filter=HandoffFilter(pending=True, hands=[department]), page_size=PAGE, as_of=as_of
-        ),
+        lambda customer, department, as_of: pending_handoffs(department, as_of),
     ),
     Question(
         "ListPromises (50)",
         "/ledger.api.v1.PromiseService/ListPromises",
-        lambda customer, department, as_of: ListPromisesRequest(
-            filter=PromiseFilter(states=[PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN], owner_departments=[department]),
-            page_size=PAGE,
-            as_of=as_of,
-        ),
+        lambda customer, department, as_of: owed_promises(department, as_of),
     ),
 )
 
@@ -98,25 +105,40 @@ def customers(address: str, event_count: int) -> list[CustomerReference]:
     return found
 
 
+def full_departments(address: str) -> tuple[str, ...]:
+    """Return the departments whose work lists fill a page, so that a larger ledger's are not longer; all where none does."""
+    with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+        handoffs, promises = HandoffServiceStub(channel), PromiseServiceStub(channel)
+        full = tuple(
+            department
+            for department in DEPARTMENTS
+            if len(handoffs.ListHandoffs(pending_handoffs(department, None)).result.handoffs) == PAGE
+            and len(promises.ListPromises(owed_promises(department, None)).result.promises) == PAGE
+        )
+    return full or DEPARTMENTS
+
+
 def frequent_customer() -> CustomerReference:
     """Return the customer with 10,000 events."""
     return CustomerReference(identifier=Identifier(**FREQUENT.email))
 
 
-def write_questions(folder: Path, name: str, customers: list[CustomerReference], place: Place) -> dict[str, Path]:
+def write_questions(
+    folder: Path, name: str, customers: list[CustomerReference], place: Place, departments: tuple[str, ...] = DEPARTMENTS
+) -> dict[str, Path]:
     """Write requests of every kind, each about another customer or department and place; return the files by kind."""
     files = {}
     for question in QUESTIONS:
         path = folder / f"{name}-{question.name.split()[0]}"
-        write_requests(path, _requests(question, customers, place))
+        write_requests(path, _requests(question, customers, place, departments))
         files[question.name] = path
     return files
 
 
-def _requests(question: Question, customers: list[CustomerReference], place: Place) -> Iterator[Any]:
+def _requests(question: Question, customers: list[CustomerReference], place: Place, departments: tuple[str, ...]) -> Iterator[Any]:
     random = Random(question.name)
     for _ in range(REQUESTS):
-        yield question.make(random.choice(customers), random.choice(DEPARTMENTS), place())
+        yield question.make(random.choice(customers), random.choice(departments), place())
 
 
 def present() -> AsOf | None:

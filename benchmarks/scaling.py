@@ -24,6 +24,8 @@ EVENTS_A_YEAR: Final = (1_000_000, 10_000_000, 100_000_000)
 POSTGRES_PARTITION_GB: Final = 500.0
 """Assumed: one table is handled with ease up to so much, its indexes included."""
 MEMORY_AT: Final = 100_000_000
+MEMORY_FROM: Final = 1_000_000
+"""A large run below so many events tells nothing of memory at MEMORY_AT: noise would be taken for a slope."""
 
 Costs = Mapping[str, float]
 """What was measured, by name: events a second, bytes an event, MB, seconds."""
@@ -84,9 +86,9 @@ def gigabytes(bytes_an_event: float, event_count: float) -> float:
     return bytes_an_event * event_count / 1e9
 
 
-def hours(event_count: float, per_second: float) -> float:
+def minutes(event_count: float, per_second: float) -> float:
     """Return how long so many events take."""
-    return event_count / per_second / 3_600
+    return event_count / per_second / 60
 
 
 def memory_at(event_count: float, large: float, small: float, costs: Costs) -> float:
@@ -141,7 +143,7 @@ def _disk_rows(costs: Costs) -> list[tuple[str, ...]]:
 
 def _time_rows(costs: Costs) -> list[tuple[str, ...]]:
     rows = [
-        (f"{text}, hours", *(_number(hours(count, costs[name]) if name in costs else None) for count in EVENTS_A_YEAR))
+        (f"{text}, minutes", *(_number(minutes(count, costs[name]) if name in costs else None) for count in EVENTS_A_YEAR))
         for name, text in (("rebuilt", "views rebuilt, without search"), ("followed", "views and search from nothing"))
     ]
     for text, names in (
@@ -151,7 +153,7 @@ def _time_rows(costs: Costs) -> list[tuple[str, ...]]:
         known = all(name in costs for name in names)
         each = sum(costs[name] for name in names) if known else 0.0
         megabytes = [each * count / 1e6 if known else None for count in EVENTS_A_YEAR]
-        rows.append((f"{text}, hours", *(_number(one and one / COPY_MB_PER_SECOND / 3_600) for one in megabytes)))
+        rows.append((f"{text}, minutes", *(_number(one and one / COPY_MB_PER_SECOND / 60) for one in megabytes)))
     return rows
 
 
@@ -160,7 +162,8 @@ def _memory_rows(costs: Costs) -> list[tuple[str, ...]]:
     for name in sorted(costs):
         part, small = name.removeprefix("memory_mb_"), f"{name}_small"
         if name.startswith("memory_mb_") and small in costs:
-            at = memory_at(MEMORY_AT, costs[name], costs[small], costs)
+            known = costs["events_large"] >= MEMORY_FROM
+            at = memory_at(MEMORY_AT, costs[name], costs[small], costs) if known else None
             rows.append((part, _number(costs[small]), _number(costs[name]), _number(at)))
     return rows
 

@@ -1,6 +1,7 @@
 """P8: the same questions of a large ledger and about a customer with 10,000 events, against themselves on a small ledger.
 
-On both, customers with 50 to 100 events are asked about, so that what differs is the size of the ledger alone.
+On both, customers with 50 to 100 events are asked about, and departments whose work lists fill a page, so that what differs is the
+size of the ledger alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 from benchmarks.asking import every, kinds_of, p99_ms, served, timed
 from benchmarks.figure import Bench, Figure, Goal, Result
 from benchmarks.harness import compared, spread
-from benchmarks.questions import QUESTIONS, customers, frequent_customer, present
+from benchmarks.questions import QUESTIONS, customers, frequent_customer, full_departments, present
 from benchmarks.year import FREQUENT_EVENTS, FREQUENT_FROM_EVENTS
 
 GOAL: Final = Goal(ratio_max=1.3)
@@ -25,9 +26,10 @@ def run(bench: Bench) -> Sequence[Result]:
     folder = bench.folder("growth")
     with served(bench, bench.small_events) as small, served(bench, bench.events) as large:
         kinds = {}
+        departments = full_departments(small.address)
         for ledger in (small, large):
             asked = customers(ledger.address, ledger.event_count)
-            for name, kind in kinds_of(folder, str(ledger.event_count), ledger.address, asked, present).items():
+            for name, kind in kinds_of(folder, str(ledger.event_count), ledger.address, asked, present, departments).items():
                 kinds[f"{name}, {ledger.size}"] = kind
         about_one: list[str] = []
         if bench.events >= FREQUENT_FROM_EVENTS:

@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.asking import every, kinds_of, p99_ms, served, timed
 from benchmarks.figure import Bench, Figure, Goal, Result
 from benchmarks.harness import compared, spread
-from benchmarks.questions import QUESTIONS, customers, past_positions, past_times, present
+from benchmarks.questions import DEPARTMENTS, QUESTIONS, customers, full_departments, past_positions, past_times, present
 
 GOAL: Final = Goal(ratio_max=2.0)
 NAME: Final = "Questions as of the past: p99, vs the present"
@@ -26,13 +26,16 @@ def run(bench: Bench) -> Sequence[Result]:
     folder = bench.folder("past")
     sizes = [bench.events, bench.small_events] if bench.large else [bench.events]
     kinds = {}
+    departments = DEPARTMENTS
     with ExitStack() as stack:
-        for event_count in sizes:
+        for event_count in reversed(sizes):
             ledger = stack.enter_context(served(bench, event_count))
+            if bench.large and event_count == bench.small_events:
+                departments = full_departments(ledger.address)
             about = customers(ledger.address, event_count)
             places = {NOW: present, KNOWN: past_positions(ledger.head), HAPPENED: past_times()}
             for number, (when, place) in enumerate(places.items()):
-                for name, kind in kinds_of(folder, f"{event_count}-{number}", ledger.address, about, place).items():
+                for name, kind in kinds_of(folder, f"{event_count}-{number}", ledger.address, about, place, departments).items():
                     kinds[_kind(name, when, event_count)] = kind
         latencies = timed(bench, kinds)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scaling import costs_of, events_a_day, gigabytes, hours, memory_at, plan, rates_of, read
+from benchmarks.scaling import costs_of, events_a_day, gigabytes, memory_at, minutes, plan, rates_of, read
 
 LINES = [
     {"id": "P3", "name": "Append, 100 a call, 8 in flight, views paused, vs (a)", "ours": 8_000.0},
@@ -41,7 +41,7 @@ def test_a_day_has_eight_busy_hours_with_a_peak_of_twice_the_mean() -> None:
 
 
 def test_room_and_time_grow_with_the_events() -> None:
-    assert (40.0, 2.5) == (gigabytes(400, 100_000_000), hours(90_000_000, 10_000))
+    assert (40.0, 150.0) == (gigabytes(400, 100_000_000), minutes(90_000_000, 10_000))
 
 
 def test_memory_follows_the_line_through_both_sizes_and_never_falls() -> None:
@@ -66,3 +66,9 @@ def test_a_plan_shows_what_was_measured_and_a_dash_for_what_was_not(tmp_path: Pa
 
 def test_where_nothing_was_measured_there_is_no_plan(tmp_path: Path) -> None:
     assert {} == read(tmp_path)
+
+
+def test_a_run_too_small_to_show_a_slope_tells_no_memory_at_a_large_size() -> None:
+    costs = {**costs_of(REPORT), "events_large": 100_000.0}
+
+    assert "| server | 100 | 120 | - |" in plan(costs)
