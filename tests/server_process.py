@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import grpc
 
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.02
 
