@@ -302,7 +302,7 @@ class Day:
             problem="fact_loss",
             evidence_event_ids=[self.ids["offer"], self.ids["return"]],
             owner_departments=["sales", "shipping"],
-            figure="handoff_fact_loss_rate",
+            figure="handoff_fact_loss",
             text="The order form has no field for the address.",
         )
         self.say(proposed, "quality")
