@@ -57,7 +57,8 @@ class Acceptance:
             return state_of(event.stream, [*events, event]), refusal is not None
         if not state.opened:
             self._check_opener(incoming, event)
-        self._derivation.derive(event, incoming.payload, state.state, measured=not self._unmeasured(event))
+        if self._derivation.concerns(event.topic):
+            self._derivation.derive(event, incoming.payload, state.state, measured=not self._unmeasured(event))
         if event.topic == "contact-linked":
             link_contact(event, state.state, self._streams)
         rules = None if _is_response(incoming) else family_of(event.stream)
@@ -108,7 +109,7 @@ class Acceptance:
             )
 
     def _check_opener(self, incoming: Incoming, event: Event) -> None:
-        if incoming.kind.opener or event.exempt or _is_response(incoming) or "{event_id}" in incoming.kind.stream:
+        if incoming.kind.opener or event.exempt or _is_response(incoming) or incoming.kind.own_stream:
             return
         raise LedgerError(
             REFERENCE_UNKNOWN,
