@@ -190,17 +190,14 @@ def _opens(state: StreamState, event: Event) -> bool:
 
 
 def _moved_on(state: StreamState, event: Event, new_state: Any, tangled: bool) -> StreamState:
-    opener = _opens(state, event)
+    _, opened, subject, _, last, _ = state
+    if not opened and BY_TOPIC[event.topic].opener:
+        opened, subject = True, event.subject
+    else:
+        last = max(last, (event.order, event.clock))
     if event.topic == "import-started":
         new_state = event.payload.answers_recorded
-    return StreamState(
-        revision=event.revision,
-        opened=state.opened or opener,
-        subject=event.subject if opener else state.subject,
-        state=new_state,
-        last=state.last if opener else max(state.last, (event.order, event.clock)),
-        tangled=tangled,
-    )
+    return StreamState(event.revision, opened, subject, new_state, last, tangled)
 
 
 def _is_response(incoming: Incoming) -> bool:

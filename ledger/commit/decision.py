@@ -100,7 +100,7 @@ class Decider:
         self._restates = any(event.kind.topic in RESTATING for event in fresh)
         self._streams.load(self._streams_of(groups, fresh))
         sealables: Mapping[int, Sealable] = {}
-        if any(is_threaded(event) for event in fresh):
+        if any(not event.stream and is_threaded(event) for event in fresh):
             # What these become depends on what is accepted before them, so all are taken one by one; the keys are made at once.
             self._subjects.make_keys(fresh)
         else:
@@ -132,7 +132,7 @@ class Decider:
             if group.expectations and any(self._recorded(event) is None for event in group.events):
                 self._check_expectations(group.expectations)
             for event in group.events:
-                recorded = self._recorded(event)
+                recorded = self._recorded(event) if event.event_id in self._by_id or event.event_id in self._stored else None
                 if recorded is None:
                     recorded = self._accept(event, sealables.get(id(event)), before)
                 appended.append(recorded)
@@ -207,7 +207,7 @@ class Decider:
     # One event
 
     def _accept(self, sent: Incoming, sealable: Sealable | None, before: dict[str, tuple[StreamState, int]]) -> Appended:
-        incoming = self._threads.placed(sent, self._record_time) if is_threaded(sent) else sent
+        incoming = self._threads.placed(sent, self._record_time) if not sent.stream and is_threaded(sent) else sent
         if sealable is None:
             sealable = self._subjects.resolve([incoming], self._streams)[id(incoming)]
         stream = incoming.stream
@@ -222,14 +222,17 @@ class Decider:
         if event.topic in TAKEN:
             self._governing.take(event)
         appended = Appended(
-            event_id=to_text(event.event_id),
+            # As it was sent, where it was: writing it anew costs three times as much.
+            event_id=incoming.envelope.event_id.lower() or to_text(event.event_id),
             position=event.position,
             stream=stream,
             revision=event.revision,
-            irregular=irregular or None,
-            held_back=event.header.held_back or None,
             topic=event.topic,
         )
+        if irregular:
+            appended.irregular = True
+        if event.header.held_back:
+            appended.held_back = True
         self._by_id[event.event_id] = (sent, appended)
         return appended
 

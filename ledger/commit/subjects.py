@@ -6,7 +6,7 @@ own. Content is sealed under the subject's key; an identifier that stands for so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.api.v1.core_pb2 import Due
@@ -24,6 +24,9 @@ from ledger.rules.correction import as_it_stands
 
 Whose = tuple[str, str] | bytes | int
 """Whose an event is: an identifier's, a known subject's (empty: nobody's), the one of an opener earlier in the batch, or `_OWN`."""
+
+_MAY_BE_SHARED: Final = frozenset({"contact-received", "contact-made"})
+"""Topics of events that are their own subject's where their identifier is marked as shared."""
 
 _OWN: Final = -1
 """The event gets a subject of its own."""
@@ -46,6 +49,8 @@ class Subjects:
         self._vault = vault
         self._ledger_id = ledger_id
         self._shared = set(shared)
+        self._found: Mapping[tuple[str, str], bytes] = {}
+        """Of the events being resolved: pseudonyms of the identifiers that may be shared, those known."""
         self._random = RandomPool()
 
     def streams_asked(self, event: Incoming) -> Iterable[str]:
@@ -83,6 +88,10 @@ class Subjects:
         for event in said:
             for _, type_, value in event.identifiers:
                 named.setdefault((type_, value), len(named))
+        if self._shared:
+            self._found = self._vault.find_all(
+                dict.fromkeys(named[1:] for event in said if event.kind.topic in _MAY_BE_SHARED for named in event.identifiers)
+            )
         divided = [_divide(event) for event in said]
         openers: dict[str, int] = {}
         chosen: list[Whose] = []
@@ -115,7 +124,7 @@ class Subjects:
                 identifier = next(((type_, value) for name, type_, value in event.identifiers if name == source), None)
                 if identifier is None:
                     continue
-                if event.kind.topic in ("contact-received", "contact-made") and self._is_shared(identifier):
+                if event.kind.topic in _MAY_BE_SHARED and self._is_shared(identifier):
                     return _OWN
                 return identifier
             stream = event.stream if source == event.kind.stream and event.stream else expand(source, event.payload)
@@ -144,7 +153,7 @@ class Subjects:
         return whose
 
     def _is_shared(self, identifier: tuple[str, str]) -> bool:
-        return bool(self._shared) and self._vault.find(*identifier) in self._shared
+        return bool(self._shared) and self._found.get(identifier) in self._shared
 
     def _sealable(
         self, event: Incoming, divided: _Divided, whose: SubjectKey | bytes, keys: dict[tuple[str, str], SubjectKey]

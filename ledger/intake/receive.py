@@ -121,7 +121,7 @@ def _receive_plain(plain: PlainEvent, home_zone: str, default_region: str) -> In
     if kind.topic == "promise-made" and payload.promise_id.startswith(TARGET_PREFIXES):
         return None
     identifiers = divided.identifiers
-    dues = [name for name in fields_of(payload.DESCRIPTOR, Due.DESCRIPTOR.full_name) if payload.HasField(name)]
+    dues = [name for name in _DUES[kind.field] if payload.HasField(name)] if kind.field in _DUES else ()
     try:
         if identifiers:
             identifiers = tuple((name, *normalise(type_, value, default_region)) for name, type_, value in identifiers)
@@ -260,6 +260,12 @@ def _id_fields(descriptor: Descriptor) -> tuple[str, ...]:
 def fields_of(descriptor: Descriptor, message_name: str) -> tuple[str, ...]:
     """Return the names of a message's fields that hold messages of one type."""
     return tuple(field.name for field in descriptor.fields if field.message_type and field.message_type.full_name == message_name)
+
+
+_DUES: Final = {
+    field: names for field, kind in BY_FIELD.items() if (names := fields_of(kind.message.DESCRIPTOR, Due.DESCRIPTOR.full_name))
+}
+"""Names of the dues of those event types that have any, by their lines in `Payload.kind`."""
 
 
 # Fields that the ledger sets
