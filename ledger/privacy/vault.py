@@ -88,6 +88,11 @@ class Vault:
         key = self._find([blind_index]).get(blind_index)
         return key.subject if key else None
 
+    def find_all(self, identifiers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """Return the pseudonyms of identifiers (type, normalised value), those known, with one look into the store."""
+        blind_indexes = {self._blind_index(*identifier): identifier for identifier in identifiers}
+        return {blind_indexes[blind]: key.subject for blind, key in self._find(list(blind_indexes)).items()}
+
     def identifier(self, subject: bytes) -> tuple[str, str] | None:
         """Return type and value of whom a pseudonym stands for; None when it is anonymous or was erased."""
         row = next(iter(self._store.read("subject", [subject])), None)
