@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test explore check format protos protos-check bench clean
+.PHONY: help run demo test faults explore check format protos protos-check bench clean
 
 help: ## Show what can be done.
 	@echo "make run and make test need nothing but Python 3.11 or later."
@@ -35,6 +35,9 @@ demo: $(INSTALLED) ## Serve on a temporary folder, import a sample, show what th
 
 test: check ## Check everything, then run all tests, a file to each core.
 	@$(BIN)/python -m pytest -n logical --dist loadfile $(PYTEST)
+
+faults: $(INSTALLED) ## Kill and cut for longer: five failovers, 60,000 events tailed, 3,000 appends under kills; what make test does once.
+	@$(BIN)/python -m pytest --fault-rounds=5 --timeout=1800 tests/faults tests/contract/test_tailing_nodes.py tests/end_to_end/test_nodes.py $(PYTEST)
 
 explore: $(INSTALLED) ## Look for histories that break a property: new examples each time, twenty times as many.
 	@$(BIN)/python -m pytest --hypothesis-profile=explore --timeout=3600 tests/properties $(PYTEST)

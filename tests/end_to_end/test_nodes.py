@@ -83,7 +83,9 @@ def test_what_follows_from_time_is_recorded_once_by_all_clocks_together(nodes: l
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_killed(nodes: list[Server], tmp_path: Path) -> None:
+def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_killed(
+    nodes: list[Server], tmp_path: Path, rounds: int
+) -> None:
     folder = tmp_path / "histories"
     folder.mkdir()
     targets = [node.target for node in nodes]
@@ -108,12 +110,12 @@ def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_kille
         )
         for number in range(NODES * PROCESSES_EACH)
     ]
-    end_time = time.monotonic() + PATIENCE_SECONDS
+    end_time = time.monotonic() + PATIENCE_SECONDS * rounds
     try:
-        for part, node in (("server", nodes[0]), ("projector", nodes[1]), ("server", nodes[2])):
+        for part, node in (("server", nodes[0]), ("projector", nodes[1]), ("server", nodes[2])) * rounds:
             time.sleep(2)
             node.wait_until_restarted(part, node.kill(part))
-        while sum(path.read_bytes().count(b"\n") for path in folder.glob("worker-*.jsonl")) < APPENDS_ENOUGH:
+        while sum(path.read_bytes().count(b"\n") for path in folder.glob("worker-*.jsonl")) < APPENDS_ENOUGH * rounds:
             assert time.monotonic() < end_time
             assert [] == [worker.args for worker in workers if worker.poll() is not None]
             time.sleep(0.1)
