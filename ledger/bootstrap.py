@@ -157,6 +157,8 @@ async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -
         f"{platform.node()} {config.data_dir}",
         Snapshots(config.data.views).position,
         config.lag_limit_seconds,
+        ledger.store,
+        ledger.failed.set,
     )
     services = _services(config, ledger, loop, nodes)
     warm_up(service.descriptor for service in services)

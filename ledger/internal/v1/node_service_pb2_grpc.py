@@ -50,7 +50,7 @@ class NodeServiceServicer:
         """Streams a copy of the views as they are now: what it is first, then its bytes. Guarantees: one consistent state of all views.
         Idempotency: reads change nothing; a stream that broke off begins anew. Errors: VIEWS_LAGGING before there are any views,
         CALLS_EXHAUSTED while another copy is under way.
-        Asked by `tellonce serve --views-from`.
+        Asked by `tellonce serve --views-from`. Example: `tellonce status --json` says which node has views worth asking for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class NodeServiceStub:
     """Streams a copy of the views as they are now: what it is first, then its bytes. Guarantees: one consistent state of all views.
     Idempotency: reads change nothing; a stream that broke off begins anew. Errors: VIEWS_LAGGING before there are any views,
     CALLS_EXHAUSTED while another copy is under way.
-    Asked by `tellonce serve --views-from`.
+    Asked by `tellonce serve --views-from`. Example: `tellonce status --json` says which node has views worth asking for.
     """
 
 @_typing.type_check_only
@@ -49,7 +49,7 @@ class NodeServiceAsyncStub(NodeServiceStub):
     """Streams a copy of the views as they are now: what it is first, then its bytes. Guarantees: one consistent state of all views.
     Idempotency: reads change nothing; a stream that broke off begins anew. Errors: VIEWS_LAGGING before there are any views,
     CALLS_EXHAUSTED while another copy is under way.
-    Asked by `tellonce serve --views-from`.
+    Asked by `tellonce serve --views-from`. Example: `tellonce status --json` says which node has views worth asking for.
     """
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +64,7 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams a copy of the views as they are now: what it is first, then its bytes. Guarantees: one consistent state of all views.
         Idempotency: reads change nothing; a stream that broke off begins anew. Errors: VIEWS_LAGGING before there are any views,
         CALLS_EXHAUSTED while another copy is under way.
-        Asked by `tellonce serve --views-from`.
+        Asked by `tellonce serve --views-from`. Example: `tellonce status --json` says which node has views worth asking for.
         """
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

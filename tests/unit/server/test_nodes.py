@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import cast
+
 import pytest
 
 from ledger.server.nodes import NodeWatch, behind_others
-from ledger.store.recorder import NodePlace, StoreUnavailableError
+from ledger.store.recorder import Head, LogReader, NodePlace, StoredEventRow, StoreUnavailableError
 
 LIMIT_SECONDS = 10.0
 
@@ -46,9 +49,46 @@ class Board:
         pass
 
 
+class Log:
+    """A log by the ids of its events."""
+
+    def __init__(self, *ids: bytes) -> None:
+        self.ids = list(ids)
+
+    def head(self) -> Head:
+        return Head(len(self.ids), 0)
+
+    def read_positions(self, positions: Sequence[int]) -> dict[int, StoredEventRow]:
+        found = [position for position in positions if 0 < position <= len(self.ids)]
+        return {at: StoredEventRow(at, self.ids[at - 1], "", 1, "", 0, b"", None) for at in found}
+
+
+def watch_of(board: Board | None, log: Log, position: Callable[[], int] = lambda: 9) -> tuple[NodeWatch, list[bool]]:
+    lost: list[bool] = []
+    reader = cast(LogReader, log)
+    return NodeWatch(board, "here", position, LIMIT_SECONDS, reader, lambda: lost.append(True)), lost
+
+
+@pytest.mark.parametrize(
+    ("then", "is_lost"),
+    [([b"a", b"b"], False), ([b"a", b"b", b"c"], False), ([b"a"], True), ([b"a", b"x", b"y"], True), ([], True)],
+    ids=["the same", "longer", "shorter", "another branch", "empty"],
+)
+def test_a_log_that_lost_what_was_known_is_noticed_without_an_append(then: list[bytes], is_lost: bool) -> None:
+    log = Log(b"a", b"b")
+    watch, lost = watch_of(Board(), log)
+
+    watch.look()
+    assert [] == lost
+    log.ids = then
+    watch.look()
+
+    assert is_lost == bool(lost)
+
+
 def test_what_was_seen_last_counts_while_the_others_cannot_be_seen() -> None:
     board, position = Board(), 5
-    watch = NodeWatch(board, "here", lambda: position, LIMIT_SECONDS)
+    watch, _ = watch_of(board, Log(), lambda: position)
 
     watch.look()
     board.fails = True
@@ -62,7 +102,7 @@ def test_what_was_seen_last_counts_while_the_others_cannot_be_seen() -> None:
 
 
 def test_a_ledger_in_a_file_has_one_node_which_serves() -> None:
-    watch = NodeWatch(None, "here", lambda: 0, LIMIT_SECONDS)
+    watch, _ = watch_of(None, Log())
 
     watch.start()
     watch.stop()
