@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from ledger.privacy.vault_store import SCHEMA_VERSION, VaultRow, VaultUnavailableError
 from ledger.sqlite_file import ReadPool, check_schema_version, in_batches, in_powers, places
-from ledger.sqlite_writer import CommitFailedError, WriteConnection
+from ledger.sqlite_writer import CommitFailedError, WriteConnection, touch
 
 _COLUMNS: Final = ", ".join(VaultRow._fields)
 
@@ -71,7 +71,7 @@ class SqliteVaultStore:
         """Write without changing anything, durably."""
         if self._writer is not None:
             with self._errors(), self._writer.transaction() as connection:
-                connection.execute("UPDATE vault SET schema_version = schema_version")
+                touch(connection)
 
     def close(self) -> None:
         """Close all connections."""

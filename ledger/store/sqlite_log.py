@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 from ledger.sqlite_file import ReadPool, in_batches, in_powers, places
-from ledger.sqlite_writer import WriteConnection
+from ledger.sqlite_writer import WriteConnection, touch
 from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
 from ledger.store.recorder import Head, StoredEventRow, StoreError
 from ledger.store.sqlite_schema import SCHEMA, check_schema, store_errors
@@ -140,7 +140,7 @@ class SqliteTransaction:
     def touch(self) -> None:
         """Write without changing anything."""
         with store_errors(self._path):
-            self._connection.execute("UPDATE head SET key_epoch = key_epoch")
+            touch(self._connection)
 
     def insert(self, rows: Sequence[StoredEventRow]) -> None:
         """Append events and move the head.
