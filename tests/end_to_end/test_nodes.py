@@ -48,7 +48,7 @@ def nodes(tmp_path: Path) -> Iterator[list[Server]]:
 
 def test_what_one_node_acknowledged_every_node_tells_at_once(nodes: list[Server]) -> None:
     address = identifier("email:a@example.org")
-    clients = [Client(node.target, consistency="latest") for node in nodes]
+    clients = [Client(node.target, consistency="latest", timeout_seconds=PATIENCE_SECONDS) for node in nodes]
     try:
         for number in range(12):
             contact = ContactReceived(contact_id=f"c-{number}", customer=address, reason="x", body="Bonjour")
@@ -64,7 +64,10 @@ def test_what_one_node_acknowledged_every_node_tells_at_once(nodes: list[Server]
 
 
 def test_a_token_of_one_node_is_honoured_on_the_others(nodes: list[Server]) -> None:
-    with Client(nodes[0].target) as first, Client(nodes[1].target) as second:
+    with (
+        Client(nodes[0].target, timeout_seconds=PATIENCE_SECONDS) as first,
+        Client(nodes[1].target, timeout_seconds=PATIENCE_SECONDS) as second,
+    ):
         first.append(event(ContactReceived(contact_id="c-1", customer=identifier("email:a@example.org"), reason="x")))
 
         told = second.history("email:a@example.org", consistency=first.token)
@@ -73,7 +76,7 @@ def test_a_token_of_one_node_is_honoured_on_the_others(nodes: list[Server]) -> N
 
 
 def test_what_follows_from_time_is_recorded_once_by_all_clocks_together(nodes: list[Server]) -> None:
-    with Client(nodes[0].target, consistency="latest") as client:
+    with Client(nodes[0].target, consistency="latest", timeout_seconds=PATIENCE_SECONDS) as client:
         passes = Due(instant=datetime.now(UTC) + timedelta(seconds=1))
         client.append(event(PromiseMade(promise_id="p-1", kind="call_back_soon", due=passes)))
 
@@ -134,7 +137,7 @@ def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_kille
             worker.kill()
             worker.wait()
     assert [0] * len(workers) == ended
-    with Client(targets[0], consistency="latest") as client:
+    with Client(targets[0], consistency="latest", timeout_seconds=PATIENCE_SECONDS) as client:
         recorder = Recorder(folder / "log.jsonl", "log")
         recorder.log(client.read_events())
         recorder.close()
@@ -146,7 +149,7 @@ def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_kille
     head = max(one["position"] for one in operations if one["kind"] == "log")
     digests = []
     for target in targets:
-        with Client(target, consistency="latest") as client:
+        with Client(target, consistency="latest", timeout_seconds=PATIENCE_SECONDS) as client:
             digests.append(client.view_digest(position=head // 1024 * 1024).result)
     assert 1024 <= digests[0].position
     assert 10 < len(digests[0].digests)
