@@ -76,6 +76,24 @@ class Digests:
             unfinished.append(chunk)
 
 
+class Chain:
+    """The digests of a sequence, computed anew entry by entry: what a digest is compared with."""
+
+    def __init__(self) -> None:
+        self._last = b""
+        self._window: list[object] = []
+
+    def add(self, entry: object) -> None:
+        """Add the next entry."""
+        self._window.append(entry)
+
+    def close(self) -> bytes:
+        """End a window, and return the digest there."""
+        self._last = hashlib.sha256(self._last + _encoded(self._window)).digest()
+        self._window.clear()
+        return self._last
+
+
 def _encoded(entries: Sequence[Any]) -> bytes:
     """Return entries as bytes that join: cut anywhere between two entries, the pieces give the same whole.
 

@@ -70,6 +70,7 @@ class Vault:
         get the same key: the first one's. Without anything to make there is no transaction.
         """
         blind_indexes = [self._blind_index(*identifier) for identifier in identifiers]
+        self._store.confirm()
         known = self._find(blind_indexes)
         missing = {blind: identifier for blind, identifier in zip(blind_indexes, identifiers, strict=True) if blind not in known}
         rows = [self._new_row(identifier, blind) for blind, identifier in missing.items()]
@@ -81,6 +82,10 @@ class Vault:
             known = self._find(blind_indexes)
             self._keys.put_all((key.subject, key) for _, key in anonymous)
         return [known[blind] for blind in blind_indexes], [key for _, key in anonymous]
+
+    def touch(self) -> None:
+        """Raise VaultUnavailableError while no keys can be made."""
+        self._store.touch()
 
     def find(self, type: str, value: str) -> bytes | None:
         """Return the pseudonym of an identifier (normalised value); None when the vault does not know it."""

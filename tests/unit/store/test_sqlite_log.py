@@ -183,6 +183,11 @@ try:
     append(2)
 except OutcomeUnknownError as error:
     print("unknown", "look the event ids up" in str(error))
+try:
+    with recorder.transaction() as transaction:
+        transaction.touch()
+except OutcomeUnknownError:
+    print("still full")
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 print(sorted(recorder.find_event_ids([bytes([position]) * 16 for position in (1, 2)])) == [bytes([1]) * 16])
 append(2)
@@ -194,4 +199,4 @@ recorder.close()
 def test_a_commit_that_fails_is_unknown_until_looked_up_and_the_store_goes_on(path: Path) -> None:
     child = subprocess.run([sys.executable, "-c", FAILING_COMMIT, str(path)], capture_output=True, text=True, check=True)
 
-    assert ["unknown True", "True", "2"] == child.stdout.splitlines()
+    assert ["unknown True", "still full", "True", "2"] == child.stdout.splitlines()
