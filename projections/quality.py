@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -31,9 +31,6 @@ from ledger.event import Event
 from ledger.sqlite_file import in_batches, places
 from projections.restated import RestatingEvent
 from projections.view import MAX, Changes, Read
-
-if TYPE_CHECKING:
-    import sqlite_utils
 
 NAME: Final = "quality"
 """The view's name in digests."""
@@ -82,7 +79,8 @@ def _due_ambiguous(payload: Any) -> bool:
 
 
 _LOOKS: Final = _looks()
-_LOOKED_AT: Final = frozenset(_LOOKS) | RESTATING
+LOOKED_AT: Final = frozenset(_LOOKS) | RESTATING
+"""Topics of events in which alone something can be seen, a department unknown apart."""
 
 
 def _seen_in(event: Event) -> tuple[int, ...]:
@@ -97,7 +95,7 @@ def _seen_in(event: Event) -> tuple[int, ...]:
     return (*found, AMBIGUOUS_TIME) if due_ambiguous(event.payload) else found
 
 
-def create_tables(db: sqlite_utils.Database) -> None:
+def create_tables(db: sqlite3.Connection) -> None:
     """Create the tables in an empty views file."""
     for statement in _TABLES:
         db.execute(statement)
@@ -119,8 +117,6 @@ class Findings:
 
     def look_at(self, event: Event) -> None:
         """Note what can be seen in the event alone."""
-        if event.topic not in _LOOKED_AT:
-            return
         if event.topic in RESTATING:
             self._look_again(event)
             return

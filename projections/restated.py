@@ -22,8 +22,6 @@ from ledger.sqlite_file import in_batches, places
 from projections.view import Changes, Read
 
 if TYPE_CHECKING:
-    import sqlite_utils
-
     from ledger.store.recorder import LogReader, StoredEventRow
 
 NAME: Final = "restated"
@@ -120,7 +118,7 @@ class RestatedView:
     name = NAME
     takes_restating = True
 
-    def create_tables(self, db: sqlite_utils.Database) -> None:
+    def create_tables(self, db: sqlite3.Connection) -> None:
         """Create the tables in an empty views file."""
         for statement in _TABLES:
             db.execute(statement)

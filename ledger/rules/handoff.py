@@ -23,6 +23,7 @@ from ledger.api.v1.handoff_service_pb2 import (
 )
 from ledger.event import Event
 from ledger.rules.instant import earliest, micros_or_none, uuid_bytes
+from ledger.rules.state import state_class
 
 PENDING: Final = frozenset({HANDOFF_STATE_OFFERED, HANDOFF_STATE_RETURNED})
 """States in which somebody has to take it: offered (also again) or returned."""
@@ -55,6 +56,7 @@ ALLOWED: Final[dict[int, tuple[str, ...]]] = {
 """Moves that apply in each state, the marks of the clock apart."""
 
 
+@state_class
 class HandoffState(NamedTuple):
     """A handoff. Times are microseconds UTC, unset strings empty."""
 

@@ -28,6 +28,7 @@ from ledger.rules import handoff, journey, resolution
 from ledger.rules.derived import RESOLUTION, DerivedTarget
 from ledger.rules.handoff import HandoffState
 from ledger.rules.resolution import UNTARGETED, Resolution
+from ledger.rules.state import state_class
 
 ACTIVE: Final = frozenset({REQUEST_STATE_OPEN, REQUEST_STATE_WAITING})
 """States in which somebody has to act."""
@@ -71,6 +72,7 @@ ENDING: Final = frozenset({"request-withdrawn", "request-refused", "request-merg
 """Moves that do not apply over a pending handoff."""
 
 
+@state_class
 class RequestState(NamedTuple):
     """A request with its handoffs. Times are microseconds UTC, unset strings empty."""
 

@@ -16,15 +16,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from projections.bitemporal import Row, Values
 from projections.figures.buckets import COUNT, bucket_of
 from projections.figures.members import COUNTED, Member, Rule
 from projections.view import Changes
-
-if TYPE_CHECKING:
-    import sqlite_utils
 
 NAME: Final = "figures"
 """The view's name in digests."""
@@ -67,7 +64,7 @@ Delta = tuple[int, int, int, int, int, int]
 _Sum = dict[tuple[int, int, int, int], list[int]]
 
 
-def create_tables(db: sqlite_utils.Database) -> None:
+def create_tables(db: sqlite3.Connection) -> None:
     """Create the tables in an empty views file."""
     for statement in _TABLES:
         db.execute(statement)
@@ -115,6 +112,8 @@ class Cells:
             return
         less = members(old) if old is not None else ()
         more = members(new) if new is not None else ()
+        if less == more:
+            return
         for member in less:
             if member not in more:
                 self._add(member, -1, position)
