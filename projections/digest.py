@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from projections.view import Changes, Read
 
 if TYPE_CHECKING:
+    import sqlite_utils
+
     from ledger.store.recorder import StoredEventRow
 
 WINDOW: Final = 1_024
@@ -29,7 +31,7 @@ _LIST_HEAD_BYTES: Final = 5
 _position_of: Final = itemgetter(0)
 
 
-def create_tables(db: sqlite3.Connection) -> None:
+def create_tables(db: sqlite_utils.Database) -> None:
     """Create the tables in an empty views file."""
     db.execute(
         "CREATE TABLE digest (position INTEGER, view TEXT, digest BLOB NOT NULL, PRIMARY KEY (position, view)) WITHOUT ROWID"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.api.v1.core_pb2 import Fact
 from ledger.api.v1.history_service_pb2 import KnownFact
@@ -18,6 +18,9 @@ from ledger.rules.instant import uuid_bytes
 from projections.identity_spans import Span, selection
 from projections.restated import events_at
 from projections.view import Changes, Read, happened, stands
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 FACTS_MAX: Final = 200
 """Most facts of a customer that are shown, by key."""
@@ -51,7 +54,7 @@ class FactsView:
 
     name = "facts"
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
         for statement in _TABLES:
             db.execute(statement)

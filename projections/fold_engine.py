@@ -30,6 +30,8 @@ from projections.refold import BEFORE_ALL, Findings, Folding, folding, is_judged
 from projections.view import Changes
 
 if TYPE_CHECKING:
+    import sqlite_utils
+
     from ledger.rules.verdict import Rules
     from ledger.store.recorder import LogReader
 
@@ -301,7 +303,7 @@ def _keyed_turns(
         turns.extend((track, rows, key, row, None) for key, row in rows.items() if key not in kept)
 
 
-def create_tables(db: sqlite3.Connection, views: Sequence[FoldView]) -> None:
+def create_tables(db: sqlite_utils.Database, views: Sequence[FoldView]) -> None:
     """Create the tables of all fold views, and what the engine itself remembers, in an empty views file."""
     db.execute("CREATE TABLE entity (id INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE) STRICT")
     # The log's own index lists the events of a stream, so only those of other streams have to be remembered here.
@@ -312,8 +314,8 @@ def create_tables(db: sqlite3.Connection, views: Sequence[FoldView]) -> None:
         "CREATE TABLE contact_request (contact_id TEXT NOT NULL, stream TEXT NOT NULL, position INTEGER NOT NULL, "
         "PRIMARY KEY (contact_id, stream)) WITHOUT ROWID"
     )
-    create_spans(db)
+    create_spans(db.conn)
     for view in views:
-        create_table(db, view.table)
+        create_table(db.conn, view.table)
     quality.create_tables(db)
     cells.create_tables(db)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.api.v1.history_service_pb2 import HistoryEntry, HistoryFilter
 from ledger.catalogue import read_event
@@ -39,6 +39,9 @@ from projections.history_rows import (
 from projections.identity_spans import selection
 from projections.restated import RestatingEvent
 from projections.view import Changes, Read, one_of
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 SUBJECTS_CACHED: Final = 100_000
 """Subjects whose number is kept in memory while applying. Rows bear numbers, not pseudonyms: half the bytes, half the time."""
@@ -75,7 +78,7 @@ class HistoryView:
         self._numbers: dict[bytes, int] = {}
         self._codes: dict[str, int] | None = None
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
         for statement in _TABLES:
             db.execute(statement)

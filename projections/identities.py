@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.api.v1.core_pb2 import Identifier
 from ledger.api.v1.identity_service_pb2 import DuplicateCandidate, IdentifierList, KnownIdentifier
@@ -23,6 +23,9 @@ from projections.identity_sets import IdentitySets, seen_before
 from projections.identity_spans import selection, stands
 from projections.restated import RestatingEvent, as_said
 from projections.view import MAX, Changes, Read, one_of
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 SEEN_CACHED: Final = 100_000
 """Pseudonyms (as text) known to have a row, kept in memory while applying."""
@@ -68,7 +71,7 @@ class IdentitiesView:
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
         for statement in (*_TABLES, *identity_restating.TABLES, *tiers.TABLES):
             db.execute(statement)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.event import Event
 from projections.view import Changes, Read
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 _TABLE: Final = """CREATE TABLE import_run (
     run TEXT PRIMARY KEY, started_position INTEGER NOT NULL, finished_position INTEGER, last_record_time INTEGER NOT NULL
@@ -30,7 +33,7 @@ class ImportsView:
 
     name = "imports"
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the table in an empty views file."""
         db.execute(_TABLE)
 

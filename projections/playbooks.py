@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.api.v1.core_pb2 import PLAYBOOK
 from ledger.api.v1.playbook_service_pb2 import Play, PlayFilter, PlayOverride, PlayStep
@@ -17,6 +17,9 @@ from projections import policies
 from projections.listing import given, instant
 from projections.restated import events_at
 from projections.view import Changes, Read, happened, one_of, stands
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 STEP: Final = 0
 OVERRIDE: Final = 1
@@ -38,7 +41,7 @@ class PlaybooksView:
 
     name = "playbooks"
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the table in an empty views file."""
         for statement in _TABLES:
             db.execute(statement)

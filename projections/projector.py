@@ -299,11 +299,15 @@ def _has_tables(db: sqlite3.Connection) -> bool:
 
 
 def _create_tables(db: sqlite3.Connection, ledger_id: bytes) -> None:
+    # Here, because it brings pandas along where that is installed: a second and 50 MB, for tables that are mostly there.
+    import sqlite_utils
+
+    wrapped = sqlite_utils.Database(db)
     db.execute("BEGIN IMMEDIATE")
     for view in PROJECTIONS:
-        view().create_tables(db)
-    fold_engine.create_tables(db, FOLD_VIEWS)
-    digest.create_tables(db)
+        view().create_tables(wrapped)
+    fold_engine.create_tables(wrapped, FOLD_VIEWS)
+    digest.create_tables(wrapped)
     for statement in _TABLES:
         db.execute(statement)
     db.execute("INSERT INTO checkpoint VALUES (1, 0, x'', ?)", (ledger_id,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -31,6 +31,9 @@ from ledger.event import Event
 from ledger.sqlite_file import in_batches, places
 from projections.restated import RestatingEvent
 from projections.view import MAX, Changes, Read
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 NAME: Final = "quality"
 """The view's name in digests."""
@@ -95,7 +98,7 @@ def _seen_in(event: Event) -> tuple[int, ...]:
     return (*found, AMBIGUOUS_TIME) if due_ambiguous(event.payload) else found
 
 
-def create_tables(db: sqlite3.Connection) -> None:
+def create_tables(db: sqlite_utils.Database) -> None:
     """Create the tables in an empty views file."""
     for statement in _TABLES:
         db.execute(statement)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.api.v1.experience_service_pb2 import ExperienceFilter, Referral
 from ledger.event import Event
@@ -15,6 +15,9 @@ from projections.experience import ORDER, TABLE, choose
 from projections.listing import Cursor, Row, given, instant
 from projections.versions import Choice
 from projections.view import Changes, Read, happened
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 FOLLOWING_MAX: Final = 20
 """So many contacts that followed a referral are shown."""
@@ -30,7 +33,7 @@ class ReferralsView:
 
     name = "referrals"
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the table in an empty views file."""
         db.execute(
             "CREATE TABLE referral_follow (referral_id TEXT NOT NULL, contact_id TEXT NOT NULL, order_time INTEGER NOT NULL, "

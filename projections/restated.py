@@ -22,6 +22,8 @@ from ledger.sqlite_file import in_batches, places
 from projections.view import Changes, Read
 
 if TYPE_CHECKING:
+    import sqlite_utils
+
     from ledger.store.recorder import LogReader, StoredEventRow
 
 NAME: Final = "restated"
@@ -118,7 +120,7 @@ class RestatedView:
     name = NAME
     takes_restating = True
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
         for statement in _TABLES:
             db.execute(statement)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sqlite_utils
+
 from ledger.api.v1.contact_pb2 import (
     ANSWERED_BY_HUMAN,
     ContactAnswered,
@@ -78,7 +80,7 @@ class Story:
     ) -> Any:
         """Return a figure."""
         views = FoldedViews(self.events)
-        IdentitiesView().create_tables(views.db)
+        IdentitiesView().create_tables(sqlite_utils.Database(views.db))
         question = Question(
             read=views.read(known, before, evaluated),
             asked=Asked(start, end, tuple(slices), local=lambda micros: (micros // HOUR % 24, 1)),

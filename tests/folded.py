@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+import sqlite_utils
+
 from ledger.catalogue import BY_FIELD, RESTATING
 from ledger.event import Event
 from ledger.privacy.content import ContentReader
@@ -104,9 +106,9 @@ class FoldedViews:
         self.log = Log(events)
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.changes = {name: Changes() for name in (*(view.name for view in VIEWS), quality.NAME, cells.NAME)}
-        create_tables(self.db, VIEWS)
+        create_tables(sqlite_utils.Database(self.db), VIEWS)
         restated = RestatedView()
-        restated.create_tables(self.db)
+        restated.create_tables(sqlite_utils.Database(self.db))
         engine = FoldEngine(VIEWS, cast(LogReader, self.log), self.db, entities_max)
         for start, end in zip([0, *splits], [*splits, len(events)], strict=True):
             if start < end:

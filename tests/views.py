@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, cast
 
+import sqlite_utils
+
 from ledger.api.v1.core_pb2 import Identifier
 from ledger.api.v1.insight_service_pb2 import OVERTAKEN
 from ledger.event import Event
@@ -66,9 +68,10 @@ class Views:
         self.log = Log()
         self.named: dict[bytes, tuple[str, str]] = {}
         """What the vault knows: pseudonym → type and value."""
-        create_tables(self.db, FOLDS)
+        wrapped = sqlite_utils.Database(self.db)
+        create_tables(wrapped, FOLDS)
         for view in self.views:
-            view.create_tables(self.db)
+            view.create_tables(wrapped)
 
     def apply(self, events: Sequence[Event], batch_size: int = 1000) -> Views:
         """Apply events in batches."""

@@ -16,12 +16,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from projections.bitemporal import Row, Values
 from projections.figures.buckets import COUNT, bucket_of
 from projections.figures.members import COUNTED, Member, Rule
 from projections.view import Changes
+
+if TYPE_CHECKING:
+    import sqlite_utils
 
 NAME: Final = "figures"
 """The view's name in digests."""
@@ -64,7 +67,7 @@ Delta = tuple[int, int, int, int, int, int]
 _Sum = dict[tuple[int, int, int, int], list[int]]
 
 
-def create_tables(db: sqlite3.Connection) -> None:
+def create_tables(db: sqlite_utils.Database) -> None:
     """Create the tables in an empty views file."""
     for statement in _TABLES:
         db.execute(statement)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -149,7 +150,7 @@ def test_answers_with_validity_and_verdict_are_those_computed_by_hand(
 ) -> None:
     known, before = data.draw(st.integers(0, len(story))), data.draw(instants_of(story))
     views = FoldedViews(story)
-    IdentitiesView().create_tables(views.db)
+    IdentitiesView().create_tables(sqlite_utils.Database(views.db))
     read = views.read(known, before, EVALUATED)
 
     found: list[Any] = []

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
+import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,12 +86,13 @@ FACTS: tuple[Move, ...] = (
 def views_of(history: Sequence[Event]) -> FoldedViews:
     """Return the fold views over a history, with the tables that single events make."""
     views = FoldedViews(history)
+    wrapped = sqlite_utils.Database(views.db)
     taken = resolved(history, cast(LogReader, views.log))
-    if views.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'restated'").fetchone() is None:
-        RestatedView().create_tables(views.db)
+    if "restated" not in wrapped.table_names():
+        RestatedView().create_tables(wrapped)
         RestatedView().apply(taken, views.db, Changes())
-    IdentitiesView().create_tables(views.db)
-    FactsView().create_tables(views.db)
+    IdentitiesView().create_tables(wrapped)
+    FactsView().create_tables(wrapped)
     FactsView().apply(as_said(taken), views.db, Changes())
     return views
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,7 +197,7 @@ def test_the_repeats_of_a_customer_are_those_of_everybody_that_are_the_customers
 
 def _views(history: list[Event], joined: bool) -> FoldedViews:
     views = FoldedViews(history)
-    IdentitiesView().create_tables(views.db)
+    IdentitiesView().create_tables(sqlite_utils.Database(views.db))
     if joined:
         views.db.executemany("INSERT INTO identity_member VALUES (?, ?, 0, NULL)", [(ONE, ONE), (TWO, ONE)])
         views.db.executemany("INSERT INTO identity_subject VALUES (?, 'phone', 0, 0)", [(ONE,), (TWO,)])

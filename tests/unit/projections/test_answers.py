@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlite_utils
+
 from ledger.api.v1.answer_pb2 import (
     NOT_CONFIRMED,
     REFERRED,
@@ -41,7 +43,7 @@ class Ledger:
             one.position = position
         self.views = FoldedViews(events)
         identities = IdentitiesView()
-        identities.create_tables(self.views.db)
+        identities.create_tables(sqlite_utils.Database(self.views.db))
         identities.apply(list(events), self.views.db, Changes())
 
     def answers(self, evaluated: float = 30, subjects: list[bytes] | None = None, **fields: Any) -> list[Answer]:
