@@ -82,14 +82,13 @@ def append_steps(folder: Path, event_count: int) -> None:
     decider = writer._decider
     subjects = decider._subjects
     steps.time(ledger, "submit", "intake, in the caller's thread")
-    steps.time(receive, "check", "  envelope and payload checked against the rules of the protos")
-    steps.time(receive, "check_known", "  unknown fields looked for")
-    steps.time(receive, "_refuse_reserved", "  reserved topics and fields looked for")
+    steps.time(receive, "read_plain_event", "  plain events: all rules, and what is clear and what is sealed, in one pass")
+    steps.time(receive, "receive_thoroughly", "  other events: rules, unknown fields, reserved ones, one after the other")
     steps.time(writer, "_record", "commit, in the writer's thread")
     steps.time(decider, "decide", "  decided")
     steps.time(decider._reader, "find_event_ids", "    duplicates looked up")
     steps.time(decider._streams, "load", "    streams looked up")
-    steps.time(subjects, "resolve", "    subjects found, content divided")
+    steps.time(subjects, "resolve", "    subjects found")
     steps.time(subjects._vault, "ensure", "      keys of identifiers, from the vault or made")
     steps.time(decider, "_decide_group", "    judged, header begun")
     steps.time(decider, "_row", "    sealed and serialised")

@@ -14,6 +14,7 @@ from ledger.config import (
     DATA_DIR,
     DEFAULT_REGION,
     HOME_ZONE,
+    LAG_LIMIT_SECONDS,
     LISTEN,
     RECORDING_ALLOWANCE_SECONDS,
     Config,
@@ -42,7 +43,8 @@ def _commands() -> None:
     "`tellonce serve`\n\n"
     "`tellonce serve --data /srv/tellonce --listen 127.0.0.1:50052`\n\n"
     "`tellonce serve --home-zone Europe/Paris --default-region FR`\n\n"
-    "`tellonce serve --data /srv/node1 --store postgresql://ledger@db1,db2/tellonce`"
+    "`tellonce serve --data /srv/node1 --store postgresql://ledger@db1,db2/tellonce`\n\n"
+    "`tellonce serve --data /srv/node2 --store postgresql://ledger@db1,db2/tellonce --views-from 127.0.0.1:50051`"
 )
 def serve(
     data: Annotated[
@@ -87,6 +89,22 @@ def serve(
             f"Counts only when the ledger is made. Default: $TELLONCE_RECORDING_ALLOWANCE, else {RECORDING_ALLOWANCE_SECONDS:g}."
         ),
     ] = None,
+    views_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Node of the same ledger whose views are taken over when there are none here, instead of building them from "
+            "the log. Default: $TELLONCE_VIEWS_FROM.",
+        ),
+    ] = None,
+    lag_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="When the views lag by more than this, and another node's do not, health says that this one does not serve. "
+            f"Default: $TELLONCE_LAG_LIMIT, else {LAG_LIMIT_SECONDS:g}.",
+        ),
+    ] = None,
     reflection: Annotated[
         bool, typer.Option("--reflection", help="Let tools such as grpcurl ask which services there are.")
     ] = False,
@@ -102,6 +120,8 @@ def serve(
             recording_allowance_seconds=recording_allowance,
             store=store,
             vault=vault,
+            views_from=views_from,
+            lag_limit_seconds=lag_limit,
         )
         supervise(config)
     except ConfigError as error:

@@ -20,9 +20,10 @@ from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.catalogue import BY_FIELD, read_event
 from ledger.commit.decision import Decider, IncomingGroup
 from ledger.commit.governing import Governing
+from ledger.commit.record_clock import wall_clock
 from ledger.commit.streams import Streams
 from ledger.commit.subjects import Subjects
-from ledger.commit.writer import Writer, wall_clock
+from ledger.commit.writer import Writer
 from ledger.durable_file import make_folder
 from ledger.errors import LedgerError
 from ledger.event import Event
@@ -99,7 +100,13 @@ class Ledger(Application[str]):
             content=self.content,
         )
         self.writer = Writer(
-            recorder=self.store, decider=decider, streams=streams, now=now, committed=self._committed, learned=self._learned
+            recorder=self.store,
+            decider=decider,
+            streams=streams,
+            now=now,
+            committed=self._committed,
+            learned=self._learned,
+            try_vault=self.vault.touch,
         )
         if opened is None:
             self._open_first(now(), recording_allowance)

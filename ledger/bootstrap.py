@@ -38,11 +38,12 @@ from ledger.api.v1 import (
     request_service_pb2,
 )
 from ledger.application import Ledger, OpenedElsewhereError, warm_rules
-from ledger.commit.writer import wall_clock
+from ledger.commit.record_clock import wall_clock
 from ledger.config import Config
 from ledger.data_directory import ConfigError
 from ledger.durable_file import ServerSettingError
 from ledger.followers.process import run_clock, run_playbooks
+from ledger.internal.v1 import node_service_pb2
 from ledger.privacy.master_key import MasterKeyError
 from ledger.privacy.vault import VaultUnavailableError, WrongMasterKeyError
 from ledger.server.customers import Customers
@@ -50,6 +51,7 @@ from ledger.server.head import Head
 from ledger.server.lane import BulkLane
 from ledger.server.lock import FileLock
 from ledger.server.mailbox import Mailbox
+from ledger.server.nodes import NodeWatch
 from ledger.server.pieces import Pieces
 from ledger.server.reading import Reading
 from ledger.server.registration import warm_up
@@ -65,6 +67,7 @@ from ledger.server.services.identity import IdentityServicer
 from ledger.server.services.improvement import ImprovementServicer
 from ledger.server.services.insight import InsightServicer
 from ledger.server.services.log import LogServicer
+from ledger.server.services.node import NodeServicer
 from ledger.server.services.notice import NoticeServicer
 from ledger.server.services.opportunity import OpportunityServicer
 from ledger.server.services.playbook import PlaybookServicer
@@ -76,12 +79,12 @@ from ledger.server.snapshots import Snapshots
 from ledger.server.supervisor import Part
 from ledger.server.waiting import Waiting
 from ledger.sqlite_file import SchemaTooNewError, SqliteSettingError
-from ledger.store.opening import commit_listeners
+from ledger.store.opening import commit_listeners, nodes_of
 from ledger.store.recorder import StoreError
 from ledger.tokens import Branch
 from ledger.wake import Listener, WakeListener, WakeSender, wait_for_any
 from projections.process import run_projector
-from projections.views_file import VIEW_VERSION
+from projections.views_file import VIEW_VERSION, ViewsFolder
 
 LOG_THREADS: Final = 2
 QUERY_THREADS: Final = 4
@@ -149,8 +152,17 @@ async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    services = _services(config, ledger, loop)
+    nodes = NodeWatch(
+        nodes_of(config.data.log),
+        f"{platform.node()} {config.data_dir}",
+        Snapshots(config.data.views).position,
+        config.lag_limit_seconds,
+        ledger.store,
+        ledger.failed.set,
+    )
+    services = _services(config, ledger, loop, nodes)
     warm_up(service.descriptor for service in services)
+    nodes.start()
 
     def tell(port: int) -> None:
         ready(ledger.master_key.recovery_copy() if ledger.master_key.created else None)
@@ -163,11 +175,13 @@ async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -
         stopping=stopping,
         failed=ledger.failed,
         read_only=lambda: ledger.read_only_reason,
+        lagging=lambda: nodes.lagging,
         ready=tell,
     )
+    nodes.stop()
 
 
-def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> list[Service]:
+def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop, nodes: NodeWatch) -> list[Service]:
     branch = Branch(ledger.ledger_id, ledger.incarnation)
     snapshots = Snapshots(config.data.views)
     log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
@@ -220,7 +234,8 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop) -
         _service(insight_service_pb2, InsightServicer(reading, customers, ledger.home_zone)),
         _service(policy_service_pb2, PolicyServicer(reading, query_threads)),
         _service(audit_service_pb2, AuditServicer(reading)),
-        _service(admin_service_pb2, AdminServicer(ledger, snapshots, query_threads)),
+        _service(admin_service_pb2, AdminServicer(ledger, snapshots, query_threads, nodes)),
+        _service(node_service_pb2, NodeServicer(branch, ViewsFolder(config.data.views), query_threads)),
     ]
 
 
@@ -269,7 +284,7 @@ def parts(config: Config) -> list[Part]:
     """Return the processes of a ledger: the server first, the others need it."""
     return [
         Part("server", run_server, (config,), stop_seconds=20.0),
-        Part("projector", run_projector, (config.data,), stop_seconds=10.0),
+        Part("projector", run_projector, (config.data, config.views_from), stop_seconds=10.0),
         Part("clock", run_clock, (config.data,), stop_seconds=10.0),
         Part("playbooks", run_playbooks, (config.data,), stop_seconds=10.0),
     ]

@@ -46,6 +46,8 @@ class EventType(NamedTuple):
     clock: bool
     identifiers: tuple[str, ...]
     """Names of its Identifier fields, in order of number."""
+    own_stream: bool
+    """Each event has a stream of its own, named by its id."""
 
     def stream_of(self, payload: Any, event_id: str) -> str:
         """Return the stream of an event of this type."""
@@ -54,26 +56,28 @@ class EventType(NamedTuple):
 
 def expand(template: str, payload: Any, event_id: str = "") -> str | None:
     """Fill a stream template from the payload's fields; None when a field it needs is unset."""
-    values: list[str] = []
-    for name in _places(template):
+    begin, names, end = _places(template)
+    if len(names) == 1:
+        (name,) = names
         if name == "event_id":
-            value: object = event_id
-        elif payload.HasField(name):
-            value = getattr(payload, name)
-        else:
+            return f"{begin}{event_id}{end}"
+        return f"{begin}{getattr(payload, name)}{end}" if payload.HasField(name) else None
+    values: list[str] = []
+    for name in names:
+        if name != "event_id" and not payload.HasField(name):
             return None
-        values.append(str(value))
-    return _format(template).format(*values)
+        values.append(event_id if name == "event_id" else str(getattr(payload, name)))
+    return begin.format(*values)
 
 
 @cache
-def _places(template: str) -> tuple[str, ...]:
-    return tuple(_PLACE.findall(template))
-
-
-@cache
-def _format(template: str) -> str:
-    return _PLACE.sub("{}", template)
+def _places(template: str) -> tuple[str, tuple[str, ...], str]:
+    """Return the names in a template; where there is one, between what stands before and behind it; else behind its format."""
+    names = tuple(_PLACE.findall(template))
+    if len(names) != 1:
+        return _PLACE.sub("{}", template), names, ""
+    begin, _, end = _PLACE.split(template)
+    return begin, names, end
 
 
 def _event_types() -> Iterator[EventType]:
@@ -94,6 +98,7 @@ def _event_types() -> Iterator[EventType]:
             reserved=option.reserved,
             clock=option.clock,
             identifiers=tuple(f.name for f in descriptor.fields if f.message_type and f.message_type.full_name == IDENTIFIER),
+            own_stream="{event_id}" in option.stream,
         )
 
 

@@ -20,12 +20,15 @@ HOME_ZONE: Final = "UTC"
 DEFAULT_REGION: Final = "FR"
 ALLOWANCE_SECONDS_MAX: Final = 86_400
 RECORDING_ALLOWANCE_SECONDS: Final = 120.0
+LAG_LIMIT_SECONDS: Final = 10.0
 
 VARIABLES: Final = {
     "TELLONCE_DATA": "Data directory, when --data is not given.",
     "TELLONCE_LISTEN": "Address to listen on, when --listen is not given.",
     "TELLONCE_STORE": "Address of the PostgreSQL database of the log, when --store is not given.",
     "TELLONCE_VAULT": "Address of the PostgreSQL database of the vault, when --vault is not given.",
+    "TELLONCE_VIEWS_FROM": "Node whose views a new node takes over, when --views-from is not given.",
+    "TELLONCE_LAG_LIMIT": "Seconds a node's views may lag before another one serves in its place, when --lag-limit is not given.",
     "TELLONCE_HOME_ZONE": "Home time zone of a new ledger, when --home-zone is not given.",
     "TELLONCE_DEFAULT_REGION": "Region of phone numbers without a prefix in a new ledger, when --default-region is not given.",
     "TELLONCE_RECORDING_ALLOWANCE": "Recording allowance of a new ledger in seconds, when --recording-allowance is not given.",
@@ -52,6 +55,10 @@ class Config:
     """Address of the PostgreSQL database of the log; empty: a file in the data directory."""
     vault: str = ""
     """Address of the one of the vault; empty together with `store`."""
+    views_from: str = ""
+    """Host and port of a node whose views are taken over where there are none; empty: they are built from the log."""
+    lag_limit_seconds: float = LAG_LIMIT_SECONDS
+    """So far the views may lag before a node says that it does not serve, if another one does better."""
 
     @property
     def address(self) -> str:
@@ -74,6 +81,8 @@ def load_config(
     recording_allowance_seconds: float | None = None,
     store: str | None = None,
     vault: str | None = None,
+    views_from: str | None = None,
+    lag_limit_seconds: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Config:
     """Return what is told by arguments, else by the environment, else by default. Raises ConfigError."""
@@ -88,7 +97,14 @@ def load_config(
     if not _REGION.fullmatch(default_region):
         raise ConfigError(f"{default_region!r} is not a region: give two capital letters such as FR.")
     if recording_allowance_seconds is None:
-        recording_allowance_seconds = _seconds(environment.get("TELLONCE_RECORDING_ALLOWANCE"))
+        recording_allowance_seconds = _seconds(environment, "TELLONCE_RECORDING_ALLOWANCE", RECORDING_ALLOWANCE_SECONDS)
+    if lag_limit_seconds is None:
+        lag_limit_seconds = _seconds(environment, "TELLONCE_LAG_LIMIT", LAG_LIMIT_SECONDS)
+    if not lag_limit_seconds > 0:
+        raise ConfigError(f"The lag limit is more than 0 seconds, not {lag_limit_seconds:g}.")
+    views_from = views_from or environment.get("TELLONCE_VIEWS_FROM") or ""
+    if views_from:
+        _host_and_port(views_from)
     if not 0 <= recording_allowance_seconds <= ALLOWANCE_SECONDS_MAX:
         raise ConfigError(f"The recording allowance is 0 to {ALLOWANCE_SECONDS_MAX} seconds, not {recording_allowance_seconds:g}.")
     store, vault = _databases(store or environment.get("TELLONCE_STORE"), vault or environment.get("TELLONCE_VAULT"))
@@ -102,6 +118,8 @@ def load_config(
         recording_allowance_seconds=recording_allowance_seconds,
         store=store,
         vault=vault,
+        views_from=views_from,
+        lag_limit_seconds=lag_limit_seconds,
     )
 
 
@@ -136,24 +154,30 @@ def _vault_beside(store: str) -> str:
     return urlunsplit(parts._replace(path=f"/{database}_vault"))
 
 
-def _seconds(text: str | None) -> float:
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name)
     try:
-        return float(text) if text else RECORDING_ALLOWANCE_SECONDS
+        return float(text) if text else default
     except ValueError:
-        raise ConfigError(f"{text!r} is not a number of seconds: give TELLONCE_RECORDING_ALLOWANCE such as 120.") from None
+        raise ConfigError(f"{text!r} is not a number of seconds: give {name} such as {default:g}.") from None
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, colon, port_text = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65_535:
+        raise ConfigError(f"{address!r} is not an address: give host and port, such as {LISTEN}.")
+    return host, int(port_text)
 
 
 def _parsed(listen: str) -> tuple[str, int]:
-    host, colon, port_text = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65_535:
-        raise ConfigError(f"{listen!r} is not an address: give host and port, such as {LISTEN}.")
+    host, port = _host_and_port(listen)
     if not _is_loopback(host):
         raise ConfigError(
             f"Refused to listen on {listen}: there is no access control yet, so only this machine may connect. "
             f"Use a loopback address such as {LISTEN}."
         )
-    return host, int(port_text)
+    return host, port
 
 
 def _is_loopback(host: str) -> bool:

@@ -70,8 +70,9 @@ class Event:
         self.topic = header.topic
         self.event_id = header.event_id
         self.subject = header.subject
-        self.occur = header.occur_time_micros
-        self.order = order_time(self.occur, header.precision)
+        self.occur = self.order = header.occur_time_micros
+        if header.precision:
+            self.order = order_time(self.occur, header.precision)
         self.record = header.record_time_micros
 
     @property

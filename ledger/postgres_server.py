@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, LiteralString
+from weakref import WeakSet
 
 import psycopg
 from psycopg import errors
@@ -34,6 +35,16 @@ DURABLE: Final = {
 }
 """Settings without which what was acknowledged could be lost."""
 
+FINDING: Final = {
+    "target_session_attrs": "read-write",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""Of several hosts the primary is found. One that vanishes without closing its connections is noticed after some ten seconds: the
+kernel would let a commit wait two hours for its answer."""
+
 _MADE_BY_ANOTHER: Final = (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject, errors.UndefinedTable)
 """What a process sees that makes tables while another one does."""
 
@@ -50,21 +61,49 @@ class CommitUnconfirmedError(psycopg.OperationalError):
     """A commit failed, or its standby did not confirm it: it may have happened. The cause is the driver's error, if any."""
 
 
-class ReadConnections:
-    """Connections that read, each used by one thread at a time; as many as are used at once, up to a bound."""
+class ServerUnconfirmedError(psycopg.OperationalError):
+    """The server was started again, and what it holds may be taken back by a failover: its standby has not confirmed it."""
 
-    def __init__(self, dsn: str) -> None:
+
+class ReadConnections:
+    """Connections that read, each used by one thread at a time; as many as are used at once, up to a bound.
+
+    A server that was started again shows commits whose standby never confirmed them, and a failover would take them back. So
+    nothing is read from it before a commit of our own, which comes after all of them, is confirmed.
+    """
+
+    def __init__(self, dsn: str, table: LiteralString, touch: LiteralString) -> None:
+        """`touch`: a statement that writes a row of `table` without changing it."""
+        self._table = table
+        self._touch = touch
+        self._confirmed: set[object] = set()
+        """When the servers started from which may be read."""
+        self._confirming = threading.Lock()
         self._pool: ConnectionPool[PgConnection] = ConnectionPool(
             writable(dsn), kwargs={"autocommit": True}, min_size=0, max_size=READERS_MAX, timeout=WAIT_SECONDS, open=True
         )
+        self._known: WeakSet[PgConnection] = WeakSet()
 
     @contextmanager
     def connection(self) -> Iterator[PgConnection]:
-        """Lend a connection. One that broke is thrown away, and the next caller gets a new one."""
+        """Lend a connection. One that broke is thrown away, and the next caller gets a new one.
+
+        Raises ServerUnconfirmedError while a server that was started again waits for a standby that confirms nothing.
+        """
         if self._pool.closed:
             raise ServerClosedError("it is closed")
         with self._pool.connection() as connection:
+            if connection not in self._known:
+                self._confirm(connection)
+                self._known.add(connection)
             yield connection
+
+    def _confirm(self, connection: PgConnection) -> None:
+        started = connection.execute("SELECT pg_postmaster_start_time()").fetchone()
+        with self._confirming:
+            if started not in self._confirmed and exists(connection, self._table):
+                confirm(connection, self._touch)
+                self._confirmed.add(started)
 
     def close(self) -> None:
         """Close all connections."""
@@ -74,19 +113,17 @@ class ReadConnections:
 class WriteServer:
     """The connection of a process that writes. Threads take turns; after a failure the next transaction connects anew."""
 
-    def __init__(self, dsn: str, table: LiteralString, schema: Sequence[LiteralString], touch: LiteralString) -> None:
-        """Connect, check how the server is set, and make the tables unless `table` exists.
+    def __init__(self, dsn: str, table: LiteralString, schema: Sequence[LiteralString]) -> None:
+        """Connect, check how the server is set, and make the tables unless `table` exists. Several processes may do so at once.
 
-        `touch`: a statement that writes a row without changing it. Several processes may do so at once. Raises
-        ServerSettingError, and psycopg's errors as they are.
+        Raises ServerSettingError, and psycopg's errors as they are.
         """
-        self._dsn = writable(dsn)
+        self._dsn = dsn
         self._turn = threading.Lock()
         self._closed = False
-        self._touch = touch
         self._warned = False
-        self._unconfirmed = True
-        """What can be read may not be on the standby: a commit was not confirmed, by this process or by one before it."""
+        self.unconfirmed = True
+        """What can be read may not be on the standby: no commit on this connection was confirmed since one was not."""
         self._connection: PgConnection | None = self._connect()
         try:
             check_settings(self._connection)
@@ -115,17 +152,6 @@ class WriteServer:
     def committed(self, connection: PgConnection) -> None:
         """Called after each commit, with nobody else at the connection. For subclasses."""
 
-    def confirm(self) -> None:
-        """Make sure that all that can be read now is where an acknowledgement says it is: on the standby too, if there is one.
-
-        Costs nothing while the last commit was confirmed; after one that was not, a commit that waits for the standby. Raises
-        CommitUnconfirmedError.
-        """
-        if self._unconfirmed:
-            with self.transaction() as connection:
-                connection.execute(self._touch)
-            self._unconfirmed = False
-
     def close(self) -> None:
         """Close the connection, after the transaction that is open, if any."""
         with self._turn:
@@ -136,21 +162,20 @@ class WriteServer:
         if self._closed:
             raise ServerClosedError("it is closed")
         if self._connection is None or self._connection.closed:
+            # Perhaps to a server that was started again, and shows what its standby has not.
+            self.unconfirmed = True
             self._connection = self._connect()
         return self._connection
 
     def _connect(self) -> PgConnection:
-        connection: PgConnection = psycopg.connect(
-            self._dsn, autocommit=True, connect_timeout=round(WAIT_SECONDS), prepare_threshold=2
-        )
+        connection = connect_to(self._dsn)
         connection.add_notice_handler(self._noticed)
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{WAIT_SECONDS:g}s",))
         connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (f"{FROZEN_SECONDS}s",))
         return connection
 
     def _noticed(self, notice: errors.Diagnostic) -> None:
-        # With the standby gone, a commit whose wait is cancelled returns as done, with only a warning: it is on one disk alone.
-        if notice.severity_nonlocalized == "WARNING":
+        if _is_warning(notice):
             self._warned = True
 
     def _commit(self, connection: PgConnection) -> None:
@@ -158,11 +183,11 @@ class WriteServer:
         try:
             connection.execute("COMMIT")
         except psycopg.Error as error:
-            self._unconfirmed = True
+            self.unconfirmed = True
             self._discard()
             raise CommitUnconfirmedError("the commit failed, and may have happened") from error
         if self._warned:
-            self._unconfirmed = True
+            self.unconfirmed = True
             raise CommitUnconfirmedError("the standby has not confirmed the commit")
 
     def _roll_back(self, connection: PgConnection) -> None:
@@ -178,11 +203,47 @@ class WriteServer:
             self._connection = None
 
 
+def connect_to(dsn: str) -> PgConnection:
+    """Return a connection of its own to the server that takes writes."""
+    return psycopg.connect(writable(dsn), autocommit=True, connect_timeout=round(WAIT_SECONDS), prepare_threshold=2)
+
+
+def confirm(connection: PgConnection, touch: LiteralString) -> None:
+    """Commit something that changes nothing, and wait some seconds for the standby, if there is one, to confirm it.
+
+    Raises ServerUnconfirmedError, and psycopg's errors as they are.
+    """
+    warnings: list[errors.Diagnostic] = []
+
+    def noticed(notice: errors.Diagnostic) -> None:
+        if _is_warning(notice):
+            warnings.append(notice)
+
+    # No timeout of the server's ends the wait for a standby, only a cancel does.
+    patience = threading.Timer(WAIT_SECONDS, connection.cancel_safe)
+    patience.daemon = True
+    connection.add_notice_handler(noticed)
+    patience.start()
+    try:
+        connection.execute(touch)
+    except errors.QueryCanceled as error:
+        raise ServerUnconfirmedError("another commit waits for the standby") from error
+    finally:
+        patience.cancel()
+        connection.remove_notice_handler(noticed)
+    if warnings:
+        raise ServerUnconfirmedError("the standby confirms nothing")
+
+
+def _is_warning(notice: errors.Diagnostic) -> bool:
+    """With the standby gone, a commit whose wait is cancelled returns as done, with only a warning: it is on one disk alone."""
+    return notice.severity_nonlocalized == "WARNING"
+
+
 def writable(dsn: str) -> str:
-    """Return an address with the wish for a server that takes writes: of several hosts the primary is found."""
-    if "target_session_attrs" in conninfo_to_dict(dsn):
-        return dsn
-    return make_conninfo(dsn, target_session_attrs="read-write")
+    """Return an address with what finds the server that takes writes, and notices when its machine is gone; what it says stays."""
+    said = conninfo_to_dict(dsn)
+    return make_conninfo(dsn, **{name: value for name, value in FINDING.items() if name not in said})
 
 
 def place_of(dsn: str) -> str:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from ledger.durable_file import sync_folder
@@ -23,6 +23,9 @@ WAL_BACKSTOP_PAGES: Final = 20_000
 
 BATCH_MAX: Final = 256
 """Most values or rows in one statement. Statements come in sizes of powers of two, so that few are prepared."""
+
+_NULL: Final = float("nan")
+_PLAIN: Final = frozenset({int, str})
 
 _Value = TypeVar("_Value")
 
@@ -131,6 +134,21 @@ class ReadPool:
                 self._idle.pop().close()
             except IndexError:
                 return
+
+
+def bindable(values: Sequence[Any]) -> list[Any]:
+    """Return the values of a row as the driver binds them fastest; what is stored is the same.
+
+    The driver takes ints, floats, strings and bytearrays as they are, and looks for an adapter of everything else, None and bytes
+    included: half a microsecond each. SQLite stores NaN as NULL, and a bytearray as the bytes that it is.
+    """
+    return [_NULL if value is None else value if type(value) in _PLAIN else _bound(value) for value in values]
+
+
+def _bound(value: Any) -> Any:
+    if type(value) is bytes:
+        return bytearray(value)
+    return int(value) if type(value) is bool else value
 
 
 def in_batches(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

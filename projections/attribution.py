@@ -90,6 +90,10 @@ def joined(read: Read, subjects: Sequence[bytes]) -> list[bytes]:
 
 def moves(read: Read, subjects: Sequence[bytes]) -> Moves:
     """Return what comes to, and goes from, the history of a customer's subjects; those that `joined` found are among them."""
+    return read.once(("moves", *subjects), lambda: _find_moves(read, subjects))
+
+
+def _find_moves(read: Read, subjects: Sequence[bytes]) -> Moves:
     found = _attributed(read, subjects)
     if not found:
         return NONE
@@ -116,6 +120,10 @@ def changed(read: Read, positions: Iterable[int], subjects: Sequence[bytes]) -> 
 
 def _attributed(read: Read, subjects: Sequence[bytes]) -> list[Attributed]:
     """Return the contacts of these subjects that are or were attributed, and those that are or were attributed to them."""
+    return read.once(("attributed", *subjects), lambda: _find_attributed(read, subjects))
+
+
+def _find_attributed(read: Read, subjects: Sequence[bytes]) -> list[Attributed]:
     db = read.db
     if db.execute("SELECT 1 FROM contact_former LIMIT 1").fetchone() is None:
         # Nothing was ever attributed, or corrected: most ledgers, most of the time.

@@ -17,11 +17,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import compress
 from operator import ne
 from typing import Any, Final, NamedTuple
 
-from ledger.sqlite_file import in_batches, places
+from ledger.sqlite_file import bindable, in_batches, places
 from projections.view import MAX, Changes, Value
 
 Values = tuple[Any, ...]
@@ -49,9 +50,12 @@ class Interval(NamedTuple):
     values: Values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One bitemporal table: its columns are `static` then `moving`, and a version's values stand in that order."""
+    """One bitemporal table: its columns are `static` then `moving`, and a version's values stand in that order.
+
+    Equal to itself only: there is one of each, and it is looked up for every row.
+    """
 
     name: str
     static: tuple[str, ...]
@@ -72,7 +76,12 @@ class Table:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the value columns, in order."""
-        return tuple(column.split()[0] for column in (*self.static, *self.moving))
+        return _names(self)
+
+
+@cache
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(column.split()[0] for column in (*table.static, *table.moving))
 
 
 def create_spans(db: sqlite3.Connection) -> None:
@@ -137,6 +146,7 @@ class Writer:
         self._db = db
         self._changes = Changes()
         self._static = len(table.static)
+        self._keyed = table.keyed
         self._scopes = tuple((name, table.names.index(name)) for name in table.scopes)
         self._now: dict[tuple[int, int], Row | None] = {}
         """What the open rows become."""
@@ -178,9 +188,15 @@ class Writer:
         else:
             if place not in self._now:
                 self._stored[place] = row
-            self._end(place, row, order, position, None)
-            if values is None or values[: self._static] != row[2][: self._static]:
-                self._note_former(entity, row[2])
+            # What `_end` does, written out: this is called for most events.
+            from_position, start, old = row
+            length, lasted = position - from_position, order - start
+            of_record = (length - 1).bit_length() if length > 0 else None
+            of_time = (lasted - 1 >> OCCUR_SHIFT).bit_length() if lasted > 0 else None
+            ended = place if self._keyed else (entity,)
+            self._past.append((*ended, from_position, start, order, position, None, of_record, of_time, *old))
+            if values is None or values[: self._static] != old[: self._static]:
+                self._note_former(entity, old)
         if values is None:
             self._now[place] = None
             self._changes.entries.append((position, (entity, key, order)))
@@ -289,14 +305,14 @@ class Writer:
             if row is not None:
                 inserts.append((*where, row[0], row[1], *row[2]))
         if self._past:
-            db.executemany(self._insert_past, self._past)
+            db.executemany(self._insert_past, map(bindable, self._past))
             self._note_leads()
         if deletes:
             db.executemany(f"DELETE FROM {name}_now WHERE {self._where}", deletes)
         if inserts:
-            db.executemany(self._insert_now, inserts)
+            db.executemany(self._insert_now, map(bindable, inserts))
         for changed, rows in updates.items():
-            db.executemany(self._update_now(changed), rows)
+            db.executemany(self._update_now(changed), map(bindable, rows))
         if self._former:
             db.executemany(f"INSERT INTO {name}_former VALUES (?, ?, ?)", self._former)
         self._now.clear()

@@ -41,12 +41,11 @@ def pack(state: ContactState) -> str:
     if course is NO_COURSE or course == NO_COURSE:
         return ""
     check = course.authentication
-    values = (
-        *(state.message_in_count, course.message_out_count, state.unanswered_count, *course.transfers, course.consult_count),
-        *(course.talk, course.hold, course.wrap_up),
-        None if check is None else [check.event_id.hex(), *check[1:]],
-    )
-    return json.dumps(values, separators=(",", ":"))
+    counts = (state.message_in_count, course.message_out_count, state.unanswered_count, *course.transfers, course.consult_count)
+    spent = ["null" if one is None else str(one) for one in (course.talk, course.hold, course.wrap_up)]
+    checked = "null" if check is None else json.dumps([check.event_id.hex(), *check[1:]], separators=(",", ":"))
+    # The JSON of a list, put together by hand: most have numbers only.
+    return f"[{','.join(map(str, counts))},{','.join(spent)},{checked}]"
 
 
 def unpack(text: str) -> Course:

@@ -11,6 +11,7 @@ import marshal
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from projections.view import Changes, Read
@@ -24,6 +25,10 @@ WINDOW: Final = 1_024
 """Digests are kept at multiples of this position."""
 LOG: Final = "log"
 """Name of the log's own digest."""
+
+_LIST_HEAD_BYTES: Final = 5
+"""What marshal writes before the entries of a list: what it is, and how many there are."""
+_position_of: Final = itemgetter(0)
 
 
 def create_tables(db: sqlite_utils.Database) -> None:
@@ -52,16 +57,17 @@ class Digests:
         """Take in a batch of the log and what the views changed for it, inside the projector's transaction."""
         first, last = rows[0].position, rows[-1].position
         bounds = [*range(-(-first // WINDOW) * WINDOW, last + 1, WINDOW)]
-        self._extend(LOG, [row.position for row in rows], [row.header for row in rows], bounds)
+        ends = [bound - first + 1 for bound in bounds]
+        self._extend(LOG, [row.header for row in rows], bounds, ends)
         for name, change in changes.items():
             entries = change.entries
-            self._extend(name, [position for position, _ in entries], entries, bounds)
+            self._extend(name, entries, bounds, [bisect_right(entries, bound, key=_position_of) for bound in bounds])
 
-    def _extend(self, name: str, positions: Sequence[int], entries: Sequence[object], bounds: Sequence[int]) -> None:
+    def _extend(self, name: str, entries: Sequence[object], bounds: Sequence[int], ends: Sequence[int]) -> None:
+        """Take in the entries of one view; those of each bound end at the place that `ends` says."""
         start = 0
         unfinished = self._unfinished[name]
-        for bound in bounds:
-            end = bisect_right(positions, bound, start)
+        for bound, end in zip(bounds, ends, strict=True):
             chunk = _encoded(entries[start:end])
             digest = hashlib.sha256(self._last[name] + b"".join(unfinished) + chunk).digest()
             self._last[name] = digest
@@ -76,13 +82,31 @@ class Digests:
             unfinished.append(chunk)
 
 
+class Chain:
+    """The digests of a sequence, computed anew entry by entry: what a digest is compared with."""
+
+    def __init__(self) -> None:
+        self._last = b""
+        self._window: list[object] = []
+
+    def add(self, entry: object) -> None:
+        """Add the next entry."""
+        self._window.append(entry)
+
+    def close(self) -> bytes:
+        """End a window, and return the digest there."""
+        self._last = hashlib.sha256(self._last + _encoded(self._window)).digest()
+        self._window.clear()
+        return self._last
+
+
 def _encoded(entries: Sequence[Any]) -> bytes:
     """Return entries as bytes that join: cut anywhere between two entries, the pieces give the same whole.
 
     Version 2 of marshal writes ints, strings, bytes and None by their values alone; later ones also by how often an object is
-    used, which is not the same on every machine.
+    used, which is not the same on every machine. So a list is its length, and then what its entries are one by one.
     """
-    return b"".join([marshal.dumps(entry, 2) for entry in entries])
+    return marshal.dumps(list(entries), 2)[_LIST_HEAD_BYTES:]
 
 
 def at(read: Read, position: int | None) -> tuple[int, dict[str, bytes]]:

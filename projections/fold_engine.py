@@ -25,6 +25,7 @@ from projections.entity_events import EntityEvents, Part
 from projections.figures import cells
 from projections.figures.members import MEMBERS
 from projections.fold_view import FoldView
+from projections.quality import LOOKED_AT
 from projections.refold import BEFORE_ALL, Findings, Folding, folding, is_judged_in, kind_of
 from projections.view import Changes
 
@@ -55,20 +56,21 @@ class _Track:
         self.members = MEMBERS.get(view.name)
 
 
-_Turn = tuple[_Track, dict[int, Row], int, Values | None]
-"""What becomes of a row: whose, among which open rows of the entity, its key, its values from now on."""
+_Turn = tuple[_Track, dict[int, Row], int, Row | None, Values | None]
+"""What becomes of a row: whose, among which open rows of the entity, its key, as it stands, its values from now on."""
 
 
 class _Family:
     """The rules of one family, and the views over its states."""
 
-    __slots__ = ("rules", "step", "tracks", "views")
+    __slots__ = ("looks", "rules", "step", "tracks", "views")
 
     def __init__(self, rules: Rules, views: tuple[FoldView, ...], db: sqlite3.Connection) -> None:
         self.rules = rules
         self.step = rules.step
         self.views = views
         self.tracks = tuple(_Track(view, db) for view in views)
+        self.looks = tuple((track, track.part, track.values) for track in self.tracks)
 
 
 class _Entity:
@@ -124,7 +126,8 @@ class FoldEngine:
         self._load(work)
         entities, look_at, take = self._entities, self._findings.look_at, self._take
         for event, parts in work:
-            look_at(event)
+            if event.topic in LOOKED_AT:
+                look_at(event)
             for stream in parts:
                 take(entities[stream], event)
         for track in self._tracks:
@@ -179,12 +182,13 @@ class FoldEngine:
     def _take(self, entity: _Entity, event: Event) -> None:
         """Apply one event to one entity."""
         stream = entity.stream
+        position, order = event.position, event.order
         if event.revision == 1 and event.stream == stream:
-            entity.id = event.position
+            entity.id = position
         if stream in self._findings.set_aside:
             self._findings.put_aside(event, stream, "waits")
             return
-        place = (event.order, event.clock)
+        place = (order, event.clock)
         late = place < entity.last or event.topic in REACHES_BACK or event.header.held_back
         before = entity.state
         try:
@@ -193,7 +197,7 @@ class FoldEngine:
                 foreign = before is None and event.stream != stream
                 state, applied = (None, False) if foreign else entity.family.step(before, event)
                 late = applied and entity.seen and before is None
-            turns = [] if late or state is before else _turns(entity, before, state)
+            turns = () if late or state is before else _turns(entity, before, state)
         except Exception as error:
             self._put_aside(entity, event, error)
             return
@@ -201,23 +205,25 @@ class FoldEngine:
             self._fold_anew(entity, event)
             return
         if before is None and applied:
-            entity.opened = event.order
+            entity.opened = order
         else:
             entity.last = place
         entity.seen = True
         entity.state = state
-        order = event.order if state is None or event.order > entity.opened else entity.opened
-        position, number = event.position, entity.id
-        for track, rows, key, values in turns:
-            row = rows.get(key)
-            if track.members is not None:
-                self._cells.turn(track.members, row[2] if row is not None else None, values, position)
-            opened = track.writer.change(number, key, row, values, position, order)
-            if opened is None:
-                del rows[key]
-            else:
-                rows[key] = opened
+        if turns:
+            if state is not None and order < entity.opened:
+                order = entity.opened
+            number = entity.id
+            for track, rows, key, row, values in turns:
+                if track.members is not None:
+                    self._cells.turn(track.members, row[2] if row is not None else None, values, position)
+                opened = track.writer.change(number, key, row, values, position, order)
+                if opened is None:
+                    del rows[key]
+                else:
+                    rows[key] = opened
         if not applied and is_judged_in(event, stream):
+            order = event.order if state is None or event.order > entity.opened else entity.opened
             entity.findings[position, kind_of(event)] = order
             self._findings.begin_finding(event, kind_of(event), stream, order, position)
 
@@ -260,18 +266,24 @@ class FoldEngine:
 def _turns(entity: _Entity, before: Any | None, after: Any) -> list[_Turn]:
     """Return what becomes of the entity's rows in its next state."""
     turns: list[_Turn] = []
-    for track, rows in zip(entity.family.tracks, entity.rows, strict=True):
-        part = after if track.part is None else track.part(after)
-        part_before = before if track.part is None or before is None else track.part(before)
-        if part is part_before:
-            continue
-        if track.keyed:
-            _keyed_turns(turns, track, rows, part_before or {}, part)
-            continue
+    for (track, part_of, values_of), rows in zip(entity.family.looks, entity.rows, strict=True):
+        if part_of is None:
+            part = after
+        else:
+            part = part_of(after)
+            part_before = None if before is None else part_of(before)
+            if part is part_before:
+                continue
+            if track.keyed:
+                _keyed_turns(turns, track, rows, part_before or {}, part)
+                continue
         row = rows.get(0)
-        values = track.values(part) if part is not None else None
-        if values != (row[2] if row is not None else None):
-            turns.append((track, rows, 0, values))
+        values = None if part is None else values_of(part)
+        if row is None:
+            if values is not None:
+                turns.append((track, rows, 0, None, values))
+        elif values != row[2]:
+            turns.append((track, rows, 0, row, values))
     return turns
 
 
@@ -285,10 +297,10 @@ def _keyed_turns(
         row = rows.get(key)
         values = track.values(one)
         if row is None or row[2] != values:
-            turns.append((track, rows, key, values))
-    if before.keys() - after.keys():
+            turns.append((track, rows, key, row, values))
+    if before and before.keys() - after.keys():
         kept = {track.key(one) for one in after.values()}
-        turns.extend((track, rows, key, None) for key in rows if key not in kept)
+        turns.extend((track, rows, key, row, None) for key, row in rows.items() if key not in kept)
 
 
 def create_tables(db: sqlite_utils.Database, views: Sequence[FoldView]) -> None:

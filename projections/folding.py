@@ -5,6 +5,7 @@ Pure. Knows the fields of event messages, not where they are stored.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,10 @@ from ledger.catalogue import IDENTIFIER, plan_of
 # Letters that NFKD does not take apart, as people without them on the keyboard write them.
 _LETTERS: Final = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
 
+_COMBINING: Final = re.compile(f"[{''.join(filter(unicodedata.combining, map(chr, range(0x10000))))}]+")
+"""Accents, once they stand apart from their letters; those of rare scripts left out, with which it would be slow."""
+_RARE: Final = re.compile("[\U00010000-\U0010ffff]")
+
 _PHONE: Final = frozenset("0123456789+-./() ")
 
 
@@ -24,8 +29,11 @@ def fold(text: str) -> str:
     """Return text without case and accents: `Où est Mœbius?` becomes `ou est moebius?`."""
     if text.isascii():
         return text.lower()
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    return plain.casefold().translate(_LETTERS)
+    apart = unicodedata.normalize("NFKD", text)
+    if _RARE.search(apart):
+        apart = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    folded = _COMBINING.sub("", apart).casefold()
+    return folded if folded.isascii() else folded.translate(_LETTERS)
 
 
 def words_of(payload: Message) -> str:

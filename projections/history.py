@@ -23,6 +23,7 @@ from ledger.rules.correction import CorrectedEvent
 from projections import attribution, quality, restated
 from projections.history_rows import (
     BLOCK_BITS,
+    BOTH,
     TOPIC_CODES,
     Key,
     bounds_of,
@@ -84,7 +85,12 @@ class HistoryView:
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
         """Add one row for each event and subject it belongs to; give corrected ones their new place."""
-        belongs = [(event, subject) for event in events for subject in subjects_of(event)]
+        belongs: list[tuple[Event, bytes]] = []
+        for event in events:
+            if event.topic in BOTH:
+                belongs.extend((event, subject) for subject in subjects_of(event))
+            elif event.subject:
+                belongs.append((event, event.subject))
         restating = [event for event in events if isinstance(event, RestatingEvent) and event.original is not None]
         belongs_since = [(event, subject) for event in restating if event.shown for subject in subjects_of(event.shown)]
         numbers = self._number([*belongs, *belongs_since] if restating else belongs, db)
@@ -92,22 +98,23 @@ class HistoryView:
         rows = []
         blocks: dict[int, tuple[int, int]] = {}
         contacts: dict[bytes, int] = {}
-        add = changes.add
+        note = changes.entries.append
+        last_block, low, high = -1, 0, 0
         for event, subject in belongs:
             header, position, order, topic = event.header, event.position, event.order, TOPIC_CODES[event.topic]
             channel, department = header.channel, header.department
-            for text in (channel, department):
-                if text not in codes:
-                    codes[text] = len(codes)
-                    db.execute("INSERT INTO history_code VALUES (?, ?)", (codes[text], text))
+            if channel not in codes or department not in codes:
+                _give_codes((channel, department), codes, db)
             rows.append((numbers[subject], order, position, 0, topic, codes[channel], codes[department]))
-            add(position, subject, order, topic, channel, department)
+            note((position, (subject, order, topic, channel, department)))
             if event.topic in CONTACTS:
                 contacts[subject] = contacts.get(subject, 0) + 1
             block = position >> BLOCK_BITS
-            low, high = blocks.get(block, (order, order))
-            if not low < order < high:
-                blocks[block] = (min(low, order), max(high, order))
+            if block != last_block:
+                last_block, low, high = block, order, order
+                blocks[block] = (order, order)
+            elif order < low or order > high:
+                low, high = blocks[block] = (min(low, order), max(high, order))
         db.executemany("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
         for event in restating:
             _restate(event, db, numbers, codes, blocks, contacts)
@@ -139,6 +146,14 @@ class HistoryView:
         return known
 
 
+def _give_codes(texts: Iterable[str], codes: dict[str, int], db: sqlite3.Connection) -> None:
+    """Give numbers to texts that have none."""
+    for text in texts:
+        if text not in codes:
+            codes[text] = len(codes)
+            db.execute("INSERT INTO history_code VALUES (?, ?)", (codes[text], text))
+
+
 def _restate(
     event: RestatingEvent,
     db: sqlite3.Connection,
@@ -160,10 +175,7 @@ def _restate(
     for block in (position >> BLOCK_BITS, event.position >> BLOCK_BITS):
         low, high = blocks.get(block, (order, order))
         blocks[block] = (min(low, order), max(high, order))
-    for text in (shown.header.channel, shown.header.department):
-        if text not in codes:
-            codes[text] = len(codes)
-            db.execute("INSERT INTO history_code VALUES (?, ?)", (codes[text], text))
+    _give_codes((shown.header.channel, shown.header.department), codes, db)
     channel, department = codes[shown.header.channel], codes[shown.header.department]
     wanted = {(numbers[subject], order, channel, department) for subject in subjects_of(shown)}
     rows = db.execute(
@@ -287,11 +299,8 @@ def entries(read: Read, positions: Sequence[int]) -> list[HistoryEntry]:
     rows = read.log.read_positions([*positions, *(how.by_position for how in restated_.values())])
     events = {position: read_event(position, row.header, row.parts) for position, row in rows.items()}
     ineffective = quality.ineffective(read, positions)
-    recorded = read.content.recorded_events([events[position] for position in positions])
-    shown = [
-        HistoryEntry(event=event, without_effect=position in ineffective)
-        for position, event in zip(positions, recorded, strict=True)
-    ]
+    shown = [HistoryEntry(without_effect=position in ineffective) for position in positions]
+    read.content.fill((entry.event for entry in shown), [events[position] for position in positions])
     if restated_:
         stand = restated.events_at(read, restated_)
         for entry in shown:

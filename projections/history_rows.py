@@ -30,6 +30,9 @@ TOPIC_CODES: Final[dict[str, int]] = {
 }
 """Topics as rows hold them: the number of the event's line in `Payload.kind`, which is never given away again."""
 
+BOTH: Final = frozenset({"identity-linked"})
+"""Topics of events that belong to the history of two subjects."""
+
 Key = tuple[int, int]
 """Place of an event in a history: order time, then position."""
 
@@ -55,7 +58,7 @@ class Bound(NamedTuple):
 
 def subjects_of(event: Event) -> tuple[bytes, ...]:
     """Return the subjects whose history an event belongs to: its own; of a link, both of its identifiers'."""
-    if event.topic == "identity-linked":
+    if event.topic in BOTH:
         right = uuid_bytes(event.payload.right.subject)
         return (event.subject, right) if right != event.subject else (event.subject,)
     return (event.subject,) if event.subject else ()

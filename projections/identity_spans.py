@@ -36,6 +36,10 @@ class Span(NamedTuple):
 
 def selection(read: Read, subjects: Sequence[bytes]) -> list[Span]:
     """Return which stretches of whose events count for a set of subjects (see the head of this file)."""
+    return read.once(("selection", *subjects), lambda: _selection(read, subjects))
+
+
+def _selection(read: Read, subjects: Sequence[bytes]) -> list[Span]:
     parameters: dict[str, Any] = {"known": read.known}
     columns = "SELECT left_subject, right_subject, valid_from, valid_until, state FROM identity_link"
     standing = f"bounded = 1 AND state IN ({JOINS}, {ENDED}) AND {stands(read)}"

@@ -139,6 +139,7 @@ def opened_by(read: Read, column: str, parameters: dict[str, Any]) -> list[str]:
     return conditions
 
 
+@cache
 def _columns(table: Table) -> str:
     return f"entity, {'key' if table.keyed else '0 AS key'}, {', '.join(table.names)}"
 

@@ -18,6 +18,7 @@ from ledger.privacy.vault import Vault, VaultUnavailableError
 from ledger.store.opening import commit_listeners, open_reader
 from ledger.store.recorder import LogReader, StoreError
 from ledger.wake import Listener, WakeListener, WakeSender, wait_for_any
+from projections.fetching import fetch_views
 from projections.projector import LogBranchedError, Projector, SearchDamagedError, is_damaged, new_views, open_views
 from projections.restated import resolved
 from projections.search import SearchIndex
@@ -31,15 +32,21 @@ PROGRESS_SECONDS: Final = 5.0
 log = logging.getLogger("tellonce.projector")
 
 
-def run_projector(data: DataDirectory, ready: Callable[..., None]) -> None:
-    """Follow the log until the process is ended: a batch is applied whole or not at all, whenever that is."""
+def run_projector(data: DataDirectory, views_from: str, ready: Callable[..., None]) -> None:
+    """Follow the log until the process is ended: a batch is applied whole or not at all, whenever that is.
+
+    `views_from`: host and port of a node whose views are taken over when there are none here; empty: they are built from the log.
+    """
     # What is remembered here has no cycles, and is a million objects: looking through them for some takes half of the time.
     gc.disable()
     reader = open_reader(data.log)
     opened = read_event(1, reader.read(0, 1)[0].header)
     ledger_id = UUID(opened.payload.ledger_id).bytes
+    folder = ViewsFolder(data.views)
+    if views_from and folder.usable() is None:
+        fetch_views(folder, views_from, reader, ledger_id, opened.payload.incarnation)
     follower = Follower(
-        ViewsFolder(data.views),
+        folder,
         reader,
         ledger_id,
         ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id),
@@ -81,6 +88,7 @@ class Follower:
         self._projector = open_views(folder, reader, ledger_id)
         self._search = SearchIndex(folder.search)
         self._told = time.monotonic()
+        self._catching_up = False
         self._begin()
 
     @property
@@ -133,15 +141,25 @@ class Follower:
         if time.monotonic() - self._told < PROGRESS_SECONDS:
             return
         self._told = time.monotonic()
-        behind = self._reader.head().position - self._projector.position
+        head = self._reader.head().position
+        behind = head - self._projector.position
         if behind > applied:
-            log.info("The views stand at %d, %d events behind.", self._projector.position, behind)
+            done = 100 * self._projector.position // head
+            log.info("The views stand at %d of %d, %d %%.", self._projector.position, head, done)
+            self._catching_up = True
+        elif self._catching_up:
+            log.info("The views have caught up, at %d.", self._projector.position)
+            self._catching_up = False
 
 
 def _index_behind(search: SearchIndex, projector: Projector, reader: LogReader, content: ContentReader) -> None:
     """Index what the views have and the index has not: its file may be lost alone."""
+    told = time.monotonic()
     while search.position < projector.position:
         rows = reader.read(search.position, 2_000, projector.position)
         if not rows:
             return
         search.apply(resolved([read_event(row.position, row.header, row.parts) for row in rows], reader), content)
+        if time.monotonic() - told >= PROGRESS_SECONDS:
+            told = time.monotonic()
+            log.info("The search index stands at %d of %d.", search.position, projector.position)

@@ -82,7 +82,8 @@ def _due_ambiguous(payload: Any) -> bool:
 
 
 _LOOKS: Final = _looks()
-_LOOKED_AT: Final = frozenset(_LOOKS) | RESTATING
+LOOKED_AT: Final = frozenset(_LOOKS) | RESTATING
+"""Topics of events in which alone something can be seen, a department unknown apart."""
 
 
 def _seen_in(event: Event) -> tuple[int, ...]:
@@ -119,8 +120,6 @@ class Findings:
 
     def look_at(self, event: Event) -> None:
         """Note what can be seen in the event alone."""
-        if event.topic not in _LOOKED_AT:
-            return
         if event.topic in RESTATING:
             self._look_again(event)
             return

@@ -96,13 +96,15 @@ def of_period(
     window_us: int,
     any_reason: bool = False,
     parties: frozenset[bytes] | None = None,
+    matter: Matter | None = None,
 ) -> PeriodRepeats:
     """Return the repeats among the contacts received in [from_us, to_us), as known and as it had happened by then.
 
     Times and the window in microseconds, times UTC. `parties`: only contacts of these customers (oldest pseudonyms). Exact, and a
     function of the log, the times and the arguments. Takes time by the number of contacts in the period and the window before it.
+    `matter`: that of the period, where it is there already.
     """
-    found = [one for _, one in each(read, from_us, to_us, window_us, any_reason, parties)]
+    found = [one for _, one in each(read, from_us, to_us, window_us, any_reason, parties, matter)]
     return PeriodRepeats(len(found), tuple(one for one in found if one is not None))
 
 
@@ -113,23 +115,35 @@ def window(read: Read) -> int:
 
 
 def each(
-    read: Read, from_us: int, to_us: int, window_us: int, any_reason: bool, parties: frozenset[bytes] | None
+    read: Read,
+    from_us: int,
+    to_us: int,
+    window_us: int,
+    any_reason: bool,
+    parties: frozenset[bytes] | None,
+    matter: Matter | None = None,
 ) -> Iterator[tuple[ContactRow, Repeat | None]]:
     """Yield the row of every contact received in [from_us, to_us), and what it repeats, if it does. See `of_period`."""
-    matter = _Matter(read, from_us - window_us, to_us, parties)
+    matter = matter or Matter(read, from_us - window_us, to_us, parties)
     for row, found in matter.walk(window_us, any_reason):
-        if row.opened_time >= from_us:
+        if from_us <= row.opened_time < to_us:
             yield row, None if found is None else matter.repeat(row, found, any_reason)
 
 
-def first_after(read: Read, from_us: int, to_us: int, window_us: int, any_reason: bool = False) -> dict[int, Repeat]:
+def matter_of(read: Read, from_us: int, to_us: int, window_us: int) -> Matter:
+    """Return all that `of_period` and `first_after` look at, of a period and windows up to this: where both are asked, once."""
+    return Matter(read, from_us - window_us, max(to_us, _ended_by(read, from_us, to_us) + window_us + 1), None)
+
+
+def first_after(
+    read: Read, from_us: int, to_us: int, window_us: int, any_reason: bool = False, matter: Matter | None = None
+) -> dict[int, Repeat]:
     """Return the first contact that repeats each contact received in [from_us, to_us); those that nothing repeats are left out.
 
     By the number under which the contact's rows stand (`entity`). For first-contact resolution: a contact that is here was not the
-    last word. Note that a contact which came before this one had ended counts too: its `gap` is 0.
+    last word. Note that a contact which came before this one had ended counts too: its `gap` is 0. `matter` as in `of_period`.
     """
-    last = _ended_by(read, from_us, to_us)
-    matter = _Matter(read, from_us, max(to_us, last + window_us + 1), None)
+    matter = matter or matter_of(read, from_us, to_us, window_us)
     followed: dict[int, Repeat] = {}
     open_ones: dict[Key, list[_Contact]] = {}
     for contact in matter.contacts:
@@ -187,7 +201,7 @@ class _Contact:
 _KINDS: Final = {"r": SAME_REASON, "o": SAME_OBJECT, "q": SAME_REQUEST}
 
 
-class _Matter:
+class Matter:
     """All inbound contacts that matter for a stretch of time, oldest first."""
 
     def __init__(self, read: Read, low: int, high: int, parties: frozenset[bytes] | None) -> None:

@@ -69,7 +69,7 @@ class SearchIndex:
             return
         sealed = [event for event in new if event.parts is not None]
         rows = []
-        for event, (payload, _) in zip(sealed, content.open_payloads(sealed), strict=True):
+        for event, payload in zip(sealed, content.sealed_payloads(sealed), strict=True):
             words = words_of(payload)
             if words:
                 rows.append((event.position, words, " ".join(map(token_of, _whose(event)))))

@@ -8,15 +8,13 @@ line in `PROJECTIONS` (projector.py).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ledger.event import Event
 
 if TYPE_CHECKING:
-    import sqlite_utils
-
     from ledger.privacy.content import ContentReader
     from ledger.store.recorder import LogReader
 
@@ -24,6 +22,7 @@ MAX: Final = 2**63 - 1
 """End of an interval that has none, on either axis: the largest integer SQLite holds."""
 
 Value = int | str | bytes | None
+Found = TypeVar("Found")
 
 
 class Changes:
@@ -56,7 +55,7 @@ class View(Protocol):
     # Without it, `apply` gets the events that corrections make, at their positions, and the view's questions hide with `happened`
     # what does not stand.
 
-    def create_tables(self, db: sqlite_utils.Database) -> None:
+    def create_tables(self, db: sqlite3.Connection) -> None:
         """Create tables and indexes in an empty views file."""
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
@@ -82,6 +81,15 @@ class Read:
     """Instant at which ages and overdue are judged, microseconds UTC."""
     log: LogReader
     content: ContentReader
+    found: dict[Any, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """What several parts of one answer ask of this snapshot, by what it is."""
+
+    def once(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """Return what was found under a key; find it the first time. Not to be changed by who gets it."""
+        if key not in self.found:
+            self.found[key] = find()
+        found: Found = self.found[key]
+        return found
 
     @property
     def present(self) -> bool:

@@ -26,6 +26,7 @@ from ledger.catalogue import read_event
 from ledger.event import Event
 from ledger.followers.playbook_record import PlaybookRecord
 from ledger.followers.playbooks import Playbooks
+from ledger.store.recorder import LogReader
 from projections.projector import Projector, open_views
 from projections.search import SearchIndex
 from projections.view import Read
@@ -105,11 +106,11 @@ class World:
         self._records: list[PlaybookRecord] = []
         self.playbooks = self.follower("playbooks")
 
-    def follower(self, name: str) -> Playbooks:
+    def follower(self, name: str, reader: LogReader | None = None) -> Playbooks:
         """Return a follower with a checkpoint file of its own: another node, or the same one started again."""
         record = PlaybookRecord(self.folder / f"{name}.db")
         self._records.append(record)
-        return Playbooks(self.ledger.store, self._append, record)
+        return Playbooks(reader or self.ledger.store, self._append, record)
 
     def _append(self, request: AppendRequest) -> Sequence[GroupResult]:
         actions, self.before_append = self.before_append, []

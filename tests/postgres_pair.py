@@ -85,6 +85,10 @@ class Pair:
                 process.send_signal(number)
         psutil.wait_procs(processes, timeout=START_SECONDS)
 
+    def restart_primary(self) -> None:
+        """Start the primary again on what it has on its disk."""
+        self._start(self.primary)
+
     def stop_standby(self) -> None:
         """End the standby at once. What the primary commits from now on it does not hear of."""
         self._run("pg_ctl", "stop", "-m", "immediate", "-w", "-D", str(self.standby.folder))

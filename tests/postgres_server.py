@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -55,3 +55,14 @@ def as_url(dsn: str) -> str:
     user, password = quote(str(parts.pop("user", ""))), quote(str(parts.pop("password", "")))
     database = quote(str(parts.pop("dbname", "")))
     return f"postgresql://{user}:{password}@/{database}?{urlencode({name: str(value) for name, value in parts.items()})}"
+
+
+def new_schema_with(*functions: LiteralString) -> str:
+    """Return the address of an empty place whose own functions stand before PostgreSQL's: a server that says other things."""
+    place = new_schema()
+    with psycopg.connect(place, autocommit=True) as connection:
+        for function in functions:
+            connection.execute(function)
+        row = connection.execute("SELECT current_schema()").fetchone()
+    assert row is not None
+    return make_conninfo(place, options=f"-csearch_path={row[0]},pg_catalog")

@@ -14,9 +14,10 @@ from typing import Final, Self
 
 import grpc
 
-START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 30.0
+START_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.02
+"""The first two are for a machine on which much else runs: nothing waits so long where all is well."""
 
 _ADDRESS: Final = re.compile(r"Tellonce serves on (\S+)")
 _STARTED: Final = "{part} started, process (\\d+)"
@@ -47,6 +48,7 @@ class Server:
         end_time = time.monotonic() + START_SECONDS
         while not (found := _ADDRESS.search(self.out)):
             if self.process.poll() is not None or time.monotonic() > end_time:
+                self.kill_all()
                 raise AssertionError(f"The server did not start:\n{self.out}\n{self.err}")
             time.sleep(LOOK_SECONDS)
         self.target = found[1]
@@ -72,6 +74,13 @@ class Server:
         """Kill a part, `server`, `projector` or `clock`, with SIGKILL and return its process id."""
         pid = self.pid(part)
         os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def pause(self, part: str) -> int:
+        """Stop a part where it stands, until SIGCONT, and return its process id."""
+        pid = self.pid(part)
+        os.kill(pid, signal.SIGSTOP)
+        self.wait_until(lambda: _state(pid) == "T", f"{part} did not stand still")
         return pid
 
     def kill_all(self) -> None:
@@ -126,7 +135,12 @@ class Server:
 
 def _alive(pid: int) -> bool:
     """Tell whether a process runs; one that is dead and not yet buried does not."""
+    return _state(pid) not in ("", "Z")
+
+
+def _state(pid: int) -> str:
+    """Return the letter of a process's state; empty when there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return ""

@@ -57,7 +57,8 @@ class Acceptance:
             return state_of(event.stream, [*events, event]), refusal is not None
         if not state.opened:
             self._check_opener(incoming, event)
-        self._derivation.derive(event, incoming.payload, state.state, measured=not self._unmeasured(event))
+        if self._derivation.concerns(event.topic):
+            self._derivation.derive(event, incoming.payload, state.state, measured=not self._unmeasured(event))
         if event.topic == "contact-linked":
             link_contact(event, state.state, self._streams)
         rules = None if _is_response(incoming) else family_of(event.stream)
@@ -108,7 +109,7 @@ class Acceptance:
             )
 
     def _check_opener(self, incoming: Incoming, event: Event) -> None:
-        if incoming.kind.opener or event.exempt or _is_response(incoming) or "{event_id}" in incoming.kind.stream:
+        if incoming.kind.opener or event.exempt or _is_response(incoming) or incoming.kind.own_stream:
             return
         raise LedgerError(
             REFERENCE_UNKNOWN,
@@ -153,7 +154,7 @@ class Acceptance:
             raise refused(refusal)
         if refusal is None:
             self._check_authority(rules, at_place, event)
-            if event.header.record_late and holds_back(event, overtakes):
+            if event.header.record_late and holds_back(event, overtakes, at_place):
                 event.header.held_back = True
         if late:
             events = [*events, event]
@@ -189,17 +190,14 @@ def _opens(state: StreamState, event: Event) -> bool:
 
 
 def _moved_on(state: StreamState, event: Event, new_state: Any, tangled: bool) -> StreamState:
-    opener = _opens(state, event)
+    _, opened, subject, _, last, _ = state
+    if not opened and BY_TOPIC[event.topic].opener:
+        opened, subject = True, event.subject
+    else:
+        last = max(last, (event.order, event.clock))
     if event.topic == "import-started":
         new_state = event.payload.answers_recorded
-    return StreamState(
-        revision=event.revision,
-        opened=state.opened or opener,
-        subject=event.subject if opener else state.subject,
-        state=new_state,
-        last=state.last if opener else max(state.last, (event.order, event.clock)),
-        tangled=tangled,
-    )
+    return StreamState(event.revision, opened, subject, new_state, last, tangled)
 
 
 def _is_response(incoming: Incoming) -> bool:

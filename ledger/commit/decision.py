@@ -6,18 +6,19 @@ A group is atomic and fails alone: what it changed in the overlay is put back. N
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ledger.api.v1.core_pb2 import ACTOR_KIND_UNSPECIFIED, CLAIMED, EXACT, HUMAN, LEDGER, PRECISION_UNSPECIFIED
 from ledger.api.v1.errors_pb2 import (
     EVENT_ID_REUSED,
     REVISION_MISMATCH,
 )
+from ledger.api.v1.event_pb2 import EventEnvelope
 from ledger.api.v1.ledger_service_pb2 import Appended, StreamExpectation
 from ledger.catalogue import RESTATING, read_event
 from ledger.commit.acceptance import Acceptance
 from ledger.commit.duplicate import same_as_recorded
-from ledger.commit.governing import Governing
+from ledger.commit.governing import TAKEN, Governing
 from ledger.commit.past_policies import PastPolicies
 from ledger.commit.streams import NEW_STREAM, Streams, StreamState
 from ledger.commit.subjects import Sealable, Subjects
@@ -29,6 +30,9 @@ from ledger.intake.receive import Incoming, is_threaded, micros
 from ledger.internal.v1.stored_pb2 import EventHeader
 from ledger.privacy.content import ContentReader
 from ledger.store.recorder import Head, LogReader, StoredEventRow
+
+HEADERS_KEPT: Final = 10_000
+"""Envelopes differ in little but id and time: so many headers that are begun are remembered."""
 
 
 class IncomingGroup(NamedTuple):
@@ -80,6 +84,7 @@ class Decider:
         self._by_id: dict[bytes, tuple[Incoming, Appended]] = {}
         self._stored: Mapping[bytes, StoredEventRow] = {}
         self._restates = False
+        self._headers: dict[bytes, EventHeader] = {}
 
     def decide(self, groups: Sequence[IncomingGroup], head: Head, record_time: int) -> Decision:
         """Decide the groups in order, as recorded at `record_time` after `head`. Keys of new subjects are durable on return."""
@@ -95,7 +100,7 @@ class Decider:
         self._restates = any(event.kind.topic in RESTATING for event in fresh)
         self._streams.load(self._streams_of(groups, fresh))
         sealables: Mapping[int, Sealable] = {}
-        if any(is_threaded(event) for event in fresh):
+        if any(not event.stream and is_threaded(event) for event in fresh):
             # What these become depends on what is accepted before them, so all are taken one by one; the keys are made at once.
             self._subjects.make_keys(fresh)
         else:
@@ -127,7 +132,7 @@ class Decider:
             if group.expectations and any(self._recorded(event) is None for event in group.events):
                 self._check_expectations(group.expectations)
             for event in group.events:
-                recorded = self._recorded(event)
+                recorded = self._recorded(event) if event.event_id in self._by_id or event.event_id in self._stored else None
                 if recorded is None:
                     recorded = self._accept(event, sealables.get(id(event)), before)
                 appended.append(recorded)
@@ -202,7 +207,7 @@ class Decider:
     # One event
 
     def _accept(self, sent: Incoming, sealable: Sealable | None, before: dict[str, tuple[StreamState, int]]) -> Appended:
-        incoming = self._threads.placed(sent, self._record_time) if is_threaded(sent) else sent
+        incoming = self._threads.placed(sent, self._record_time) if not sent.stream and is_threaded(sent) else sent
         if sealable is None:
             sealable = self._subjects.resolve([incoming], self._streams)[id(incoming)]
         stream = incoming.stream
@@ -214,16 +219,20 @@ class Decider:
             before.setdefault(stream, (state, self._streams.pending_count(stream)))
             self._streams.put(stream, moved_on, event)
         self._accepted.append((event, sealable))
-        self._governing.take(event)
+        if event.topic in TAKEN:
+            self._governing.take(event)
         appended = Appended(
-            event_id=to_text(event.event_id),
+            # As it was sent, where it was: writing it anew costs three times as much.
+            event_id=incoming.envelope.event_id.lower() or to_text(event.event_id),
             position=event.position,
             stream=stream,
             revision=event.revision,
-            irregular=irregular or None,
-            held_back=event.header.held_back or None,
             topic=event.topic,
         )
+        if irregular:
+            appended.irregular = True
+        if event.header.held_back:
+            appended.held_back = True
         self._by_id[event.event_id] = (sent, appended)
         return appended
 
@@ -231,16 +240,35 @@ class Decider:
         return has_shared_stream(incoming) or self._restates
 
     def _event(self, incoming: Incoming, sealable: Sealable, revision: int) -> Event:
-        envelope = incoming.envelope
-        internal = incoming.internal
+        header = EventHeader()
+        header.CopyFrom(self._common_header(incoming))
+        header.event_id = incoming.event_id
+        header.stream = incoming.stream
+        header.topic = incoming.kind.topic
+        header.subject = sealable.subject
+        header.occur_time_micros = self._record_time if incoming.occur is None else incoming.occur
+        header.correlation_id = incoming.envelope.correlation_id
+        header.revision = revision
+        header.record_time_micros = self._record_time
+        position = self._head.position + len(self._accepted) + 1
+        return Event(position=position, header=header, payload=sealable.clear, clock=incoming.kind.clock)
+
+    def _common_header(self, incoming: Incoming) -> EventHeader:
+        """Return what the headers of all events have in common whose envelopes do."""
+        common = incoming.common
+        if common is None:
+            return self._header_of(incoming.envelope, incoming.internal)
+        header = self._headers.get(common)
+        if header is None:
+            if len(self._headers) >= HEADERS_KEPT:
+                self._headers.clear()
+            header = self._headers[common] = self._header_of(incoming.envelope, incoming.internal)
+        return header
+
+    def _header_of(self, envelope: EventEnvelope, internal: bool) -> EventHeader:
         header = EventHeader(
-            event_id=incoming.event_id,
             ledger_id=self._ledger_id,
-            stream=incoming.stream,
-            topic=incoming.kind.topic,
             schema_version=1,
-            subject=sealable.subject,
-            occur_time_micros=self._record_time if incoming.occur is None else incoming.occur,
             precision=EXACT if envelope.precision == PRECISION_UNSPECIFIED else envelope.precision,
             channel=envelope.channel,
             department=envelope.department,
@@ -251,39 +279,36 @@ class Decider:
             import_run=envelope.import_run,
             record_late=envelope.record_late,
             supervisor=envelope.supervisor,
-            correlation_id=envelope.correlation_id,
             causation_id=to_bytes(envelope.causation_id) if envelope.causation_id else b"",
             policy_id=envelope.policy_id,
             policy_version=envelope.policy_version,
-            revision=revision,
-            record_time_micros=self._record_time,
         )
         if envelope.HasField("source_record_time"):
             header.source_record_time_micros = micros(envelope.source_record_time)
-        position = self._head.position + len(self._accepted) + 1
-        return Event(position=position, header=header, payload=sealable.clear, clock=incoming.kind.clock)
+        return header
 
     def _row(self, event: Event, sealable: Sealable) -> StoredEventRow:
         header = event.header
-        header.payload = event.payload.SerializeToString()
+        clear = sealable.clear_bytes
+        header.payload = event.payload.SerializeToString() if clear is None else clear
         parts = self._subjects.seal(header, sealable)
         event.parts = parts
         # Revision and record time have the highest field numbers, so they are the tail of these bytes.
         return StoredEventRow(
-            position=event.position,
-            event_id=event.event_id,
-            stream=event.stream,
-            revision=event.revision,
-            topic=event.topic,
-            record_time=self._record_time,
-            header=header.SerializeToString(),
-            parts=parts,
+            event.position,
+            event.event_id,
+            event.stream,
+            event.revision,
+            event.topic,
+            self._record_time,
+            header.SerializeToString(),
+            parts,
         )
 
 
 def has_shared_stream(event: Incoming) -> bool:
     """True unless the event's stream is its own alone, named by its id: then it is new by the event id's own uniqueness."""
-    return "{event_id}" not in event.kind.stream
+    return not event.kind.own_stream
 
 
 def _reused(event: Incoming, position: int) -> LedgerError:

@@ -26,11 +26,15 @@ from ledger.rules.promise import PromiseState
 
 
 class Derivation:
-    """Sets what a policy decides. A few look-ups an event; events that no rule looks at cost one."""
+    """Sets what a policy decides. A few look-ups an event; ask first whether it `concerns` it at all."""
 
     def __init__(self, governing: Governing) -> None:
         self._policies = governing.policies
         self._tiers = governing.tiers
+
+    def concerns(self, topic: str) -> bool:
+        """True when a policy may decide something about events of a topic."""
+        return topic in _RULES or self._policies.names_departments
 
     def derive(self, event: Event, given: Any, state: Any, *, measured: bool) -> None:
         """Set what the policy in force decides about an event, and name the policy in its header where it decided anything.
@@ -39,10 +43,9 @@ class Derivation:
         import that does not say when things were answered; of it only dates are resolved (domain rule 8.8). Raises LedgerError
         (FACTS_MISSING, DEPARTMENT_UNKNOWN) where the policy enforces a rule on those who are not exempt.
         """
-        if event.topic in _RULES or self._policies.names_departments:
-            policy = self._ruling(event)
-            if policy is not None:
-                self.derive_under(policy, event, given, state, measured=measured)
+        policy = self._ruling(event)
+        if policy is not None:
+            self.derive_under(policy, event, given, state, measured=measured)
 
     def _ruling(self, event: Event) -> Policy | None:
         """Return the policy for an event. What a playbook does is ruled by the policy of the playbook, whatever came since."""
@@ -110,6 +113,8 @@ class Derivation:
                 policy_version=policy.version,
             )
         payload.missing_required_keys.extend(lacking)
+        if type_.required_facts:
+            payload.required_fact_count = len(set(type_.required_facts))
         decided = bool(type_.required_facts)
         for said, default, within in (
             ("accept_by", payload.default_accept_by, "accept_within"),

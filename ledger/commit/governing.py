@@ -7,12 +7,17 @@ given back when its group is refused or the batch is not recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from ledger.commit import tiers
 from ledger.commit.tiers import TierBook
 from ledger.event import Event
+from ledger.policy import book
 from ledger.policy.book import PolicyBook
 from ledger.policy.policy import Policy
+
+TAKEN: Final = frozenset({*book.TOPICS, tiers.TOPIC})
+"""Topics of the events that change what governs others."""
 
 
 class Mark(NamedTuple):
@@ -35,7 +40,7 @@ class Governing:
         self.undo(Mark(self._recorded, 0))
 
     def take(self, event: Event) -> None:
-        """Take in an event that was just accepted."""
+        """Take in an event that was just accepted; one whose topic is not TAKEN changes nothing."""
         self.policies.take(event)
         self.tiers.take(event)
 

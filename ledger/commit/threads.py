@@ -98,7 +98,7 @@ def as_contact(incoming: Incoming, contact_id: str) -> Incoming:
     payload = ContactReceived()
     payload.CopyFrom(incoming.payload)
     payload.contact_id = contact_id
-    return incoming._replace(payload=payload, stream=f"contact-{contact_id}")
+    return incoming._replace(payload=payload, plain=None, stream=f"contact-{contact_id}")
 
 
 def as_message(incoming: Incoming, contact_id: str) -> Incoming:
@@ -114,7 +114,7 @@ def as_message(incoming: Incoming, contact_id: str) -> Incoming:
                 getattr(payload, field.name).CopyFrom(value)
             else:
                 setattr(payload, field.name, value)
-    return incoming._replace(kind=_MESSAGE, payload=payload, stream=f"contact-{contact_id}")
+    return incoming._replace(kind=_MESSAGE, payload=payload, plain=None, stream=f"contact-{contact_id}")
 
 
 def as_recorded(incoming: Incoming, topic: str, recorded: Any) -> Incoming:

@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
-from ledger.api.v1.errors_pb2 import OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
+from ledger.api.v1.errors_pb2 import NEEDS_UPGRADE, OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
 from ledger.api.v1.ledger_service_pb2 import GroupResult
-from ledger.catalogue import read_event
+from ledger.catalogue import UnknownTopicError, read_event
 from ledger.commit.decision import Decider, Decision, IncomingGroup, Outcome
+from ledger.commit.record_clock import ClockRefusedError, RecordClock
 from ledger.commit.streams import Streams
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.privacy.vault import VaultUnavailableError
 from ledger.status import status_of
-from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoredEventRow, StoreError
+from ledger.store.recorder import Head, LogRecorder, OutcomeUnknownError, StoredEventRow, StoreError, StoreTooNewError
 
 BATCH_EVENTS_MAX: Final = 2_000
 """A batch is cut here, so that nobody waits long behind a large one."""
 QUEUE_EVENTS_MAX: Final = 20_000
-BACKWARD_MAX_MICROS: Final = 2_000_000
-FORWARD_MAX_MICROS: Final = 60_000_000
 RETRY_AFTER_SECONDS: Final = 0.2
+TRY_SECONDS: Final = 1.0
+"""While nothing can be recorded and nobody asks for it, it is tried so often whether it can be again."""
 CLOCK_DIFFERENCE_MAX_MICROS: Final = 100_000
 """A record time may differ so much from the store's clock at the moment the log is locked."""
 LEARNED_AT_ONCE: Final = 2_000
@@ -70,21 +70,26 @@ class Writer:
         now: Callable[[], int],
         committed: Callable[[Sequence[Event], Head], None],
         learned: Callable[[Sequence[Event], Head], None],
+        try_vault: Callable[[], None],
     ) -> None:
-        """`committed` is called with what this process recorded, `learned` with what others did, each with the head after it."""
+        """`committed` is called with what this process recorded, `learned` with what others did, each with the head after it.
+
+        `try_vault` raises VaultUnavailableError while no keys can be made.
+        """
         self._recorder = recorder
         self._decider = decider
         self._streams = streams
-        self._now = now
         self._committed = committed
         self._learned = learned
+        self._try_vault = try_vault
+        with recorder.transaction() as transaction:
+            self._clock = RecordClock(now, transaction.now)
+            self._confirmed = transaction.head.position
+            """Everything up to this position is as durable as an acknowledgement promises: a commit of ours came after it."""
         self._head = recorder.head()
         self._last_id = b""
         for row in recorder.read_positions([self._head.position]).values():
             self._stands_at(row)
-        self._clock_ahead = 0
-        """How far the store's clock is ahead of ours, microseconds, when it was last seen."""
-        self._wall_offset = self._now() - time.monotonic_ns() // 1000
         self._jobs: deque[Job] = deque()
         self._waiting = threading.Condition()
         self._closing = False
@@ -125,9 +130,12 @@ class Writer:
         try:
             while True:
                 batch = self._take()
-                if not batch:
+                if batch:
+                    self._record(batch)
+                elif self._closing:
                     return
-                self._record(batch)
+                else:
+                    self._try_again()
                 batch = []
         except BaseException:
             log.exception("The writer ended: the process has to end, and a new one to start.")
@@ -140,11 +148,13 @@ class Writer:
                     job.done.set_exception(_unknown())
 
     def _take(self) -> list[Job]:
+        """Wait for jobs and take them. None come when it closes, and when it is time to try whether anything can be recorded."""
         batch: list[Job] = []
         count = 0
         with self._waiting:
             while not self._jobs and not self._closing:
-                self._waiting.wait()
+                if not self._waiting.wait(TRY_SECONDS if self.read_only_reason else None):
+                    break
             while self._jobs and (not batch or count + self._jobs[0].event_count <= BATCH_EVENTS_MAX):
                 job = self._jobs.popleft()
                 count += job.event_count
@@ -155,14 +165,21 @@ class Writer:
     def _record(self, batch: list[Job]) -> None:
         try:
             outcomes = self._commit(batch)
-        except LedgerError as error:
+        except ClockRefusedError as error:
+            self._streams.forget()
+            self.read_only_reason = error.why
             for job in batch:
                 job.done.set_exception(error)
             return
-        except VaultUnavailableError as error:
-            self._refuse(batch, error)
+        except (UnknownTopicError, StoreTooNewError) as error:
+            # Whoever does not know what was recorded cannot judge what may follow it.
+            log.error("NEEDS_UPGRADE: %s", error)
+            self._streams.forget()
+            self.read_only_reason = "needs upgrade"
+            for job in batch:
+                job.done.set_exception(LedgerError(NEEDS_UPGRADE, f"Nothing is recorded by this node. {error}"))
             return
-        except StoreError as error:
+        except (StoreError, VaultUnavailableError) as error:
             self._refuse(batch, error)
             return
         self.read_only_reason = None
@@ -175,9 +192,8 @@ class Writer:
         incoming = [group for group in groups if isinstance(group, IncomingGroup)]
         if self._recorder.shared:
             # What others recorded before these calls came must count, also where a call is refused, or told that it was recorded.
-            self._recorder.confirm()
             self._catch_up(self._recorder.head())
-        self._decision = self._decider.decide(incoming, self._head, self._record_time())
+        self._decision = self._decider.decide(incoming, self._head, self._clock.estimate(self._head.record_time))
         if self._decision.rows:
             try:
                 self._insert(incoming)
@@ -188,26 +204,33 @@ class Writer:
         decision = self._decision
         if decision.rows:
             self._stands_at(decision.rows[-1])
+            self._confirmed = self._head.position
             self._streams.committed()
             self._committed(decision.events, self._head)
+        elif self._recorder.shared and _last_told(decision) > self._confirmed:
+            # Another process recorded it, and may still wait for the standby, or have been told that it waits in vain.
+            self._recorder.confirm()
+            self._confirmed = self._head.position
         decided = iter(decision.outcomes)
         return [next(decided) if isinstance(group, IncomingGroup) else Outcome([], group) for group in groups]
 
     def _insert(self, incoming: Sequence[IncomingGroup]) -> None:
         """Insert what was decided. Where another process was faster, or the store's clock differs, decide again under the lock."""
         with self._recorder.transaction() as transaction:
-            if transaction.now is not None:
-                self._clock_ahead = transaction.now - self._now()
             if transaction.head != self._head and not self._recorder.shared:
                 raise StoreError(f"the log stands at {transaction.head}, not at {self._head}: another process appends to it")
-            if transaction.head != self._head or self._is_off(transaction.now):
+            moved = transaction.head != self._head
+            if moved:
                 self._catch_up(transaction.head)
+            record_time = self._decision.rows[0].record_time
+            if transaction.now is not None:
+                read = self._clock.read(transaction.now, self._head.record_time)
+                if abs(read - record_time) > CLOCK_DIFFERENCE_MAX_MICROS:
+                    moved, record_time = True, read
+            if moved:
                 self._streams.undo_batch()
-                self._decision = self._decider.decide(incoming, self._head, self._record_time())
+                self._decision = self._decider.decide(incoming, self._head, max(record_time, self._head.record_time))
             transaction.insert(self._decision.rows)
-
-    def _is_off(self, now: int | None) -> bool:
-        return now is not None and abs(now - self._decision.rows[0].record_time) > CLOCK_DIFFERENCE_MAX_MICROS
 
     def _catch_up(self, head: Head) -> None:
         """Take in what other processes recorded up to a head. Raises LogLostError when what was known is no longer there."""
@@ -262,33 +285,18 @@ class Writer:
         for job in batch:
             job.done.set_exception(refusal)
 
-    def _record_time(self) -> int:
-        """Return the time to record at: the clock's, never before the last one. Refuses a clock that jumps."""
-        now = self._now() + self._clock_ahead
-        expected = self._clock_ahead + self._wall_offset + time.monotonic_ns() // 1000
-        behind = self._head.record_time - now
-        if behind > BACKWARD_MAX_MICROS:
-            self.read_only_reason = "clock behind the ledger"
-            raise LedgerError(
-                STORE_READ_ONLY,
-                f"The clock is {behind / 1_000_000:.0f} s behind the last event: the operator sets it right first.",
-                behind_seconds=behind // 1_000_000,
-                retry_after_seconds=1.0,
-            )
-        if now - expected > FORWARD_MAX_MICROS and self._now is wall_clock:
-            self.read_only_reason = "clock jumped forward"
-            raise LedgerError(
-                STORE_READ_ONLY,
-                f"The clock jumped {(now - expected) / 1_000_000:.0f} s ahead: the operator sets it right, or restarts.",
-                ahead_seconds=(now - expected) // 1_000_000,
-                retry_after_seconds=1.0,
-            )
-        return max(now, self._head.record_time)
-
-
-def wall_clock() -> int:
-    """Return the time, in microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
+    def _try_again(self) -> None:
+        """Look whether something could be recorded again: nobody sends anything to a ledger that says it takes nothing."""
+        try:
+            if self._recorder.shared:
+                self._catch_up(self._recorder.head())
+            with self._recorder.transaction() as transaction:
+                self._clock.read(transaction.now, transaction.head.record_time)
+                transaction.touch()
+            self._try_vault()
+        except (StoreError, VaultUnavailableError, ClockRefusedError, UnknownTopicError):
+            return
+        self.read_only_reason = None
 
 
 def _unknown() -> LedgerError:
@@ -303,3 +311,8 @@ def _result(outcome: Outcome) -> GroupResult:
     if outcome.error is not None:
         return GroupResult(error=status_of(outcome.error))
     return GroupResult(appended=outcome.appended)
+
+
+def _last_told(decision: Decision) -> int:
+    """Return the last position that callers are told, of all that was recorded before."""
+    return max((one.position for outcome in decision.outcomes for one in outcome.appended), default=0)

@@ -77,6 +77,8 @@ class Playbooks:
         """Up to where the log was looked through for overrides that the views have not seen."""
         self._late: dict[bytes, set[Override]] = {}
         """Those overrides, by trigger."""
+        self._looked_at = b""
+        """Id of the event there; empty where it is not known."""
         self._position = self._start()
 
     @property
@@ -95,9 +97,20 @@ class Playbooks:
         topics = triggers(policies.published(self._governing))
         if not topics:
             # Not noted on disk: to look again costs little, and nothing would follow.
-            self._position = read.position
+            self._position, self._looked_at = read.position, b""
             return Looked(self._position, 0)
-        rows = self._reader.read(self._position, ROWS_MAX, read.position)
+        if read.position < self._position:
+            # The views are made anew.
+            return Looked(self._position, 0)
+        # The event looked at last is read again: after a failover that lost commits, another may stand there.
+        rows = self._reader.read(max(0, self._position - 1), ROWS_MAX, read.position)
+        if self._position:
+            if self._looked_at and (not rows or rows[0].event_id != self._looked_at):
+                log.warning("The log holds another event at %d than was looked at: young ones are looked at again.", self._position)
+                self._position = self._start()
+                self._looked_at = b""
+                return Looked(self._position, 0)
+            rows = rows[1:]
         refused: list[Refused] = []
         for row in rows:
             if row.topic in topics:
@@ -121,6 +134,7 @@ class Playbooks:
         if checkpoint is not None:
             row = self._reader.read_positions([checkpoint.position]).get(checkpoint.position)
             if checkpoint.position == 0 or (row is not None and row.event_id == checkpoint.event_id):
+                self._looked_at = checkpoint.event_id
                 return checkpoint.position
         head = self._reader.head()
         within = max((policy.act_within for policy in policies.book(self._reader, head.position).policies), default=0)
@@ -129,7 +143,8 @@ class Playbooks:
     def _move(self, position: int, refused: list[Refused]) -> int:
         if position > self._position or refused:
             row = self._reader.read_positions([position]).get(position)
-            self._record.move(Checkpoint(position, row.event_id if row is not None else b""), refused)
+            self._looked_at = row.event_id if row is not None else b""
+            self._record.move(Checkpoint(position, self._looked_at), refused)
             self._position = position
         return self._position
 

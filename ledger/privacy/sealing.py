@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,6 +25,8 @@ CONTENT: Final = 1
 NONCE_BYTES: Final = 12
 MARK_BYTES: Final = 16
 _SALT_BYTES: Final = 16
+_CLASS: Final[dict[str, Any]] = {"class": CONTENT}
+"""`class` is a word of Python's own."""
 _COMMITMENT_PREFIX: Final = b"\x02"
 
 
@@ -62,9 +64,7 @@ def seal(
     nonce = fresh[:NONCE_BYTES]
     salted = fresh[NONCE_BYTES:] + content
     ciphertext = nonce + AESGCM(key.key).encrypt(nonce, salted, _place(ledger_id, event_id, part_number))
-    header = PartHeader(subject=key.subject, key_id=key.key_id, commitment=_commitment(salted))
-    # `class` is a word of Python's own.
-    setattr(header, "class", CONTENT)
+    header = PartHeader(subject=key.subject, key_id=key.key_id, commitment=_commitment(salted), **_CLASS)
     return header, ciphertext
 
 

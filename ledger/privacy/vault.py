@@ -70,6 +70,7 @@ class Vault:
         get the same key: the first one's. Without anything to make there is no transaction.
         """
         blind_indexes = [self._blind_index(*identifier) for identifier in identifiers]
+        self._store.confirm()
         known = self._find(blind_indexes)
         missing = {blind: identifier for blind, identifier in zip(blind_indexes, identifiers, strict=True) if blind not in known}
         rows = [self._new_row(identifier, blind) for blind, identifier in missing.items()]
@@ -82,11 +83,20 @@ class Vault:
             self._keys.put_all((key.subject, key) for _, key in anonymous)
         return [known[blind] for blind in blind_indexes], [key for _, key in anonymous]
 
+    def touch(self) -> None:
+        """Raise VaultUnavailableError while no keys can be made."""
+        self._store.touch()
+
     def find(self, type: str, value: str) -> bytes | None:
         """Return the pseudonym of an identifier (normalised value); None when the vault does not know it."""
         blind_index = self._blind_index(type, value)
         key = self._find([blind_index]).get(blind_index)
         return key.subject if key else None
+
+    def find_all(self, identifiers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """Return the pseudonyms of identifiers (type, normalised value), those known, with one look into the store."""
+        blind_indexes = {self._blind_index(*identifier): identifier for identifier in identifiers}
+        return {blind_indexes[blind]: key.subject for blind, key in self._find(list(blind_indexes)).items()}
 
     def identifier(self, subject: bytes) -> tuple[str, str] | None:
         """Return type and value of whom a pseudonym stands for; None when it is anonymous or was erased."""

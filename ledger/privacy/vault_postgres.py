@@ -24,11 +24,11 @@ class PostgresVaultStore:
     def __init__(self, dsn: str, made_for: bytes | None) -> None:
         """Open the database. `made_for`: as in `open_vault_store`. Raises ServerSettingError."""
         self._place = place_of(dsn)
-        self._connections = ReadConnections(dsn)
+        self._connections = ReadConnections(dsn, "vault", _TOUCH)
         self._writer: WriteServer | None = None
         try:
             with self._errors():
-                self._writer = None if made_for is None else WriteServer(dsn, "vault", _schema(made_for), _TOUCH)
+                self._writer = None if made_for is None else WriteServer(dsn, "vault", _schema(made_for))
         except BaseException:
             self._connections.close()
             raise
@@ -67,9 +67,6 @@ class PostgresVaultStore:
         if self._writer is None:
             raise VaultUnavailableError(f"{self._place} was opened read only: keys are made by the processes that append.")
         inserted = 0
-        with self._errors():
-            # What an unconfirmed commit made may be found, and be gone after a failover: then an event would have no key.
-            self._writer.confirm()
         with self._errors(), self._writer.transaction() as connection:
             # In one order everywhere, so that two processes that make the same identifiers wait for one another in turn.
             ordered = sorted(rows, key=lambda row: row.blind_index or row.subject)
@@ -79,6 +76,18 @@ class PostgresVaultStore:
                 sql = f"INSERT INTO subject ({_COLUMNS}) VALUES {places} ON CONFLICT DO NOTHING"
                 inserted += connection.execute(sql, list(chain.from_iterable(some))).rowcount
         return inserted == len(rows)
+
+    def confirm(self) -> None:
+        """Take a commit if the last one was not confirmed, or there was none yet."""
+        if self._writer is not None and self._writer.unconfirmed:
+            self.touch()
+
+    def touch(self) -> None:
+        """Write without changing anything, durably."""
+        if self._writer is not None:
+            with self._errors(), self._writer.transaction() as connection:
+                connection.execute(_TOUCH)
+            self._writer.unconfirmed = False
 
     def close(self) -> None:
         """Close all connections."""
@@ -94,7 +103,7 @@ class PostgresVaultStore:
 
 def is_made(dsn: str) -> bool:
     """True when a vault stands in the database. Raises VaultUnavailableError."""
-    connections = ReadConnections(dsn)
+    connections = ReadConnections(dsn, "vault", _TOUCH)
     try:
         with _vault_errors(place_of(dsn)), connections.connection() as connection:
             return exists(connection, "vault")

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from ledger.privacy.vault_store import SCHEMA_VERSION, VaultRow, VaultUnavailableError
 from ledger.sqlite_file import ReadPool, check_schema_version, in_batches, in_powers, places
-from ledger.sqlite_writer import CommitFailedError, WriteConnection
+from ledger.sqlite_writer import CommitFailedError, WriteConnection, touch
 
 _COLUMNS: Final = ", ".join(VaultRow._fields)
 
@@ -63,6 +63,15 @@ class SqliteVaultStore:
                 sql = f"INSERT OR IGNORE INTO subject ({_COLUMNS}) VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(some))}"
                 connection.execute(sql, list(chain.from_iterable(some)))
             return connection.total_changes - before == len(rows)
+
+    def confirm(self) -> None:
+        """Return at once: what can be read is on the disk."""
+
+    def touch(self) -> None:
+        """Write without changing anything, durably."""
+        if self._writer is not None:
+            with self._errors(), self._writer.transaction() as connection:
+                touch(connection)
 
     def close(self) -> None:
         """Close all connections."""

@@ -45,5 +45,11 @@ class VaultStore(Protocol):
     def insert(self, rows: Sequence[VaultRow]) -> bool:
         """Insert the rows whose subject and blind index do not exist, durably. True when none of them did."""
 
+    def confirm(self) -> None:
+        """Return when what can be read now is as durable as what is inserted: an event must not outlive its key."""
+
+    def touch(self) -> None:
+        """Write without changing anything, durably: raises while no keys can be made."""
+
     def close(self) -> None:
         """Close all connections. Using it afterwards raises VaultUnavailableError."""

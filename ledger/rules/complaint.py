@@ -27,6 +27,7 @@ from ledger.event import Event
 from ledger.rules import derived
 from ledger.rules.derived import DerivedTarget
 from ledger.rules.instant import micros_or_none
+from ledger.rules.state import state_class
 
 STEPS_MAX: Final = 100
 """So many steps of a complaint are kept; a longer one keeps its first."""
@@ -63,6 +64,7 @@ class Step(NamedTuple):
     department: str
 
 
+@state_class
 class ComplaintState(NamedTuple):
     """A complaint. Times are microseconds UTC, unset strings empty."""
 

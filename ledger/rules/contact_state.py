@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from ledger.rules.state import state_class
 from ledger.rules.target import TargetState
 
 FIRST: Final = b""
@@ -20,6 +21,7 @@ NOT_NEEDED: Final = 3
 """What became of a message: nobody answered yet, answered, or no answer needed (any more). The numbers stand in the views."""
 
 
+@state_class
 class MessageState(NamedTuple):
     """A message that the customer sent in a contact that was under way. Times are microseconds UTC, unset strings empty."""
 
@@ -66,6 +68,7 @@ class Transfers(NamedTuple):
         return self.warm + self.tepid + self.cold
 
 
+@state_class
 class CourseState(NamedTuple):
     """What happened between the first answer and the end: most contacts have none of it, and share one object."""
 
@@ -98,6 +101,7 @@ class CourseState(NamedTuple):
 NO_COURSE: Final = CourseState()
 
 
+@state_class
 class ContactState(NamedTuple):
     """A contact. Times are microseconds UTC, durations microseconds, unset strings empty."""
 

@@ -20,6 +20,7 @@ from ledger.api.v1.promise_service_pb2 import (
 )
 from ledger.event import Event
 from ledger.rules.instant import earliest, uuid_bytes
+from ledger.rules.state import state_class
 
 RESOLUTION: Final = "resolution"
 COMPLAINT_ACKNOWLEDGE: Final = "complaint_acknowledge"
@@ -43,6 +44,7 @@ STREAMS: Final = tuple(f"promise-{prefix}" for prefix in PREFIXES)
 _OWED: Final = frozenset({PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN})
 
 
+@state_class
 class DerivedTarget(NamedTuple):
     """A derived target. Times are microseconds UTC, unset strings empty."""
 

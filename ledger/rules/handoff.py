@@ -23,6 +23,7 @@ from ledger.api.v1.handoff_service_pb2 import (
 )
 from ledger.event import Event
 from ledger.rules.instant import earliest, micros_or_none, uuid_bytes
+from ledger.rules.state import state_class
 
 PENDING: Final = frozenset({HANDOFF_STATE_OFFERED, HANDOFF_STATE_RETURNED})
 """States in which somebody has to take it: offered (also again) or returned."""
@@ -55,6 +56,7 @@ ALLOWED: Final[dict[int, tuple[str, ...]]] = {
 """Moves that apply in each state, the marks of the clock apart."""
 
 
+@state_class
 class HandoffState(NamedTuple):
     """A handoff. Times are microseconds UTC, unset strings empty."""
 
@@ -105,6 +107,8 @@ class HandoffState(NamedTuple):
     """Keys that the policy requires for the type, and that neither the offer nor a supply has passed."""
     accepted_without: tuple[str, ...] = ()
     """Those that were missing when it was first accepted: facts lost on the way."""
+    required_count: int = 0
+    """How many facts the policy requires for the type; 0 where it requires none, or nothing was measured."""
     authentication_event_id: bytes = b""
     """The check of who the customer is that travels with it; empty for none."""
     rated: bool = False
@@ -153,6 +157,8 @@ def offered(event: Event) -> HandoffState:
         terms_record_time=event.due_setter.record,
         terms_import_run=event.due_setter.header.import_run,
         missing_required=tuple(payload.missing_required_keys),
+        # Offers recorded before the count was say at least what is missing.
+        required_count=max(payload.required_fact_count, len(payload.missing_required_keys)),
         authentication_event_id=uuid_bytes(payload.authentication_event_id),
     )
 

@@ -27,6 +27,7 @@ from ledger.api.v1.promise_service_pb2 import (
 )
 from ledger.event import Event
 from ledger.rules.instant import earliest, micros, micros_or_none, uuid_bytes
+from ledger.rules.state import state_class
 
 OWED: Final = frozenset({PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN})
 """States in which something is still owed."""
@@ -51,6 +52,7 @@ class Keep(NamedTuple):
     """Event said to prove it: see `evidence_with_proof`. Empty: none."""
 
 
+@state_class
 class PromiseState(NamedTuple):
     """A promise. Times are microseconds UTC, unset strings empty."""
 

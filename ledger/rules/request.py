@@ -28,6 +28,7 @@ from ledger.rules import handoff, journey, resolution
 from ledger.rules.derived import RESOLUTION, DerivedTarget
 from ledger.rules.handoff import HandoffState
 from ledger.rules.resolution import UNTARGETED, Resolution
+from ledger.rules.state import state_class
 
 ACTIVE: Final = frozenset({REQUEST_STATE_OPEN, REQUEST_STATE_WAITING})
 """States in which somebody has to act."""
@@ -71,6 +72,7 @@ ENDING: Final = frozenset({"request-withdrawn", "request-refused", "request-merg
 """Moves that do not apply over a pending handoff."""
 
 
+@state_class
 class RequestState(NamedTuple):
     """A request with its handoffs. Times are microseconds UTC, unset strings empty."""
 
@@ -124,10 +126,10 @@ class RequestState(NamedTuple):
     owner_by_handoff_id: str = ""
     """The handoff by which the owner became it; empty when opened or assigned so, or after a return."""
     refused_rule: str = ""
+    """By which rule it was refused last: where the customer's wish gave way to a process. It stays when it is reopened."""
     escalated_count: int = 0
     root_cause: str = ""
     """Said at the last resolution."""
-    """By which rule it was refused last: where the customer's wish gave way to a process. It stays when it is reopened."""
     resolving: Resolution = UNTARGETED
     """Its target, and its waits for the customer: see resolution.py."""
     handoffs: dict[str, HandoffState] = {}  # noqa: RUF012 - copied on change, never written to

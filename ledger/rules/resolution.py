@@ -27,8 +27,10 @@ from ledger.rules.business_time import due_after_pauses
 from ledger.rules.derived import RESOLUTION, RESOLUTION_PREFIX, DerivedTarget
 from ledger.rules.hours_book import hours
 from ledger.rules.instant import earliest, micros_or_none
+from ledger.rules.state import state_class
 
 
+@state_class
 class Resolution(NamedTuple):
     """The target of a request, and when the request waited for the customer. Times are microseconds UTC."""
 

@@ -21,6 +21,7 @@ from ledger.event import Event
 from ledger.event_id import to_text
 from ledger.rules.derived import NEXT_RESPONSE_PREFIX
 from ledger.rules.instant import earliest, uuid_bytes
+from ledger.rules.state import state_class
 
 FIRST_RESPONSE: Final = "first_response"
 NEXT_RESPONSE: Final = "next_response"
@@ -29,6 +30,7 @@ NEXT_RESPONSE: Final = "next_response"
 _OWED: Final = frozenset({PROMISE_STATE_OPEN, PROMISE_STATE_BROKEN})
 
 
+@state_class
 class TargetState(NamedTuple):
     """A response target: answered by its due or not.
 

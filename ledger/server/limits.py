@@ -56,9 +56,10 @@ class CallClass(Enum):
     READ = "read"
     STREAM = "stream"
     STATUS = "status"
+    COPY = "copy"
 
 
-LIMITS: Final = {CallClass.APPEND: 1_000, CallClass.READ: 200, CallClass.STREAM: 100, CallClass.STATUS: 50}
+LIMITS: Final = {CallClass.APPEND: 1_000, CallClass.READ: 200, CallClass.STREAM: 100, CallClass.STATUS: 50, CallClass.COPY: 1}
 """Calls of each class under way at once in the process."""
 
 _BEYOND: Final = {
@@ -66,6 +67,7 @@ _BEYOND: Final = {
     CallClass.READ: (CALLS_EXHAUSTED, "reads are under way"),
     CallClass.STREAM: (STREAMS_EXHAUSTED, "streams are open"),
     CallClass.STATUS: (CALLS_EXHAUSTED, "status calls are under way"),
+    CallClass.COPY: (CALLS_EXHAUSTED, "copies of the views are under way"),
 }
 
 

@@ -110,7 +110,7 @@ class Reading:
         """Answer a question with one result. Raises LedgerError."""
 
         def build(read: Read) -> Response:
-            return response(result=query(read, request), read_at=self._read_at(read))  # type: ignore[call-arg]
+            return self._made(response, query(read, request), read)
 
         return await self._read(await self._place(request), context, build)
 
@@ -124,7 +124,7 @@ class Reading:
 
         def build(read: Read) -> Response:
             result, after = query(read, request, limit, place.after)
-            page = response(result=result, read_at=self._read_at(read))  # type: ignore[call-arg]
+            page = self._made(response, result, read)
             if after is not None:
                 page.next_page_token = self._page_token(read, digest, after)  # type: ignore[attr-defined]
             return page
@@ -291,6 +291,16 @@ class Reading:
                 content=self._content,
             )
             return changes(read, request, after)
+
+    def _made(self, response: type[Response], result: Any, read: Read) -> Response:
+        """Return a result and where it was read. CopyFrom, because a constructor takes twice as long to copy a long list."""
+        made: Any = response()
+        # An empty one is one, too.
+        made.result.SetInParent()
+        made.result.CopyFrom(result)
+        made.read_at.CopyFrom(self._read_at(read))
+        answer: Response = made
+        return answer
 
     def _read_at(self, read: Read) -> ReadAt:
         record_time = self._record_time(read.known)

@@ -24,6 +24,7 @@ from ledger.server.call import Check, Read, stream, unary
 from ledger.server.limits import CallClass, Gate
 
 APPEND: Final = "ledger.api.v1.LedgerService.Append"
+COPY: Final = "ledger.internal.v1.NodeService.CopyViews"
 STATUS: Final = frozenset(
     {"ledger.api.v1.LedgerService.GetHead", "ledger.api.v1.AdminService.GetStatus", "grpc.health.v1.Health.Check"}
 )
@@ -54,6 +55,8 @@ def handlers_of(
 
 def class_of(method: MethodDescriptor) -> CallClass:
     """Return the class of a call."""
+    if method.full_name == COPY:
+        return CallClass.COPY
     if method.server_streaming:
         return CallClass.STREAM
     if method.full_name == APPEND:

@@ -25,6 +25,7 @@ LOOK_SECONDS: Final = 0.2
 """How often it is looked whether the ledger still takes events."""
 
 LEDGER_SERVICE: Final = "ledger.api.v1.LedgerService"
+ADMIN_SERVICE: Final = "ledger.api.v1.AdminService"
 
 log = logging.getLogger("tellonce.server")
 
@@ -49,6 +50,7 @@ async def serve(
     stopping: asyncio.Event,
     failed: threading.Event,
     read_only: Callable[[], str | None],
+    lagging: Callable[[], str | None],
     ready: Callable[[int], None],
 ) -> None:
     """Serve until `stopping` is set, then end gracefully. `ready` is called with the port once calls are taken.
@@ -70,7 +72,7 @@ async def serve(
     await server.start()
     ready(port)
     try:
-        await _until_stopped(health, stopping, failed, read_only)
+        await _until_stopped(health, names, stopping, failed, read_only, lagging)
     finally:
         stopping.set()
         health.stop()
@@ -92,11 +94,13 @@ def _bind_socket(server: grpc.aio.Server, socket: Path) -> None:
 
 async def _until_stopped(
     health: HealthServicer,
+    names: Sequence[str],
     stopping: asyncio.Event,
     failed: threading.Event,
     read_only: Callable[[], str | None],
+    lagging: Callable[[], str | None],
 ) -> None:
-    was_serving = True
+    was_serving, was_answering = True, True
     while not stopping.is_set():
         if failed.is_set():
             raise AppendsEndedError
@@ -105,6 +109,12 @@ async def _until_stopped(
             was_serving = serving
             log.warning("appends are %s", "taken again" if serving else f"refused: {read_only()}")
             health.set_serving(LEDGER_SERVICE, serving)
+        answering = lagging() is None
+        if answering != was_answering:
+            was_answering = answering
+            log.warning("questions are %s", "answered here again" if answering else f"better asked elsewhere: {lagging()}")
+            for name in {"", *names} - {LEDGER_SERVICE, ADMIN_SERVICE}:
+                health.set_serving(name, answering)
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 await stopping.wait()

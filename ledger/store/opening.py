@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.store import sqlite
-from ledger.store.recorder import LogReader, LogRecorder
+from ledger.store.recorder import LogReader, LogRecorder, Nodes
 from ledger.wake import Listener
 
 
@@ -37,6 +37,15 @@ def commit_listeners(place: Path | str) -> list[Listener]:
     from ledger.store.postgres_wake import CommitListener
 
     return [CommitListener(place)]
+
+
+def nodes_of(place: Path | str) -> Nodes | None:
+    """Return where the nodes of a ledger tell one another how far they are; None for a file: it has one node."""
+    if isinstance(place, Path):
+        return None
+    from ledger.store.postgres_nodes import PostgresNodes
+
+    return PostgresNodes(place)
 
 
 def persistence_of(place: Path | str) -> dict[str, str]:

@@ -13,14 +13,14 @@ from typing import Any, Final, LiteralString
 
 from ledger.postgres_server import PgConnection, ReadConnections, WriteServer
 from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
-from ledger.store.postgres_schema import SCHEMA, TOUCH, check_version, store_errors
+from ledger.store.postgres_schema import SCHEMA, TOUCH, check_may_append, check_version, store_errors, upgrade
 from ledger.store.postgres_wake import tell
 from ledger.store.recorder import Head, StoredEventRow, StoreError, StoreUnavailableError
 
 _ROW_PLACES: Final[LiteralString] = "(%s, %s, %s, %s, %s, %s, %s, %s)"
 _HEAD: Final[LiteralString] = "SELECT position, record_time FROM head"
 _LOCKED_HEAD: Final[LiteralString] = (
-    "SELECT position, record_time, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM head FOR UPDATE"
+    "SELECT position, record_time, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, schema_version FROM head FOR UPDATE"
 )
 
 INSERT_ROWS_MAX: Final = 500
@@ -33,7 +33,7 @@ class PostgresLogReader:
 
     def __init__(self, dsn: str) -> None:
         """Open an existing log. Raises StoreUnavailableError when it is missing, ServerSettingError when it is too new."""
-        self._connections = ReadConnections(dsn)
+        self._connections = ReadConnections(dsn, "head", TOUCH)
         try:
             with self._reading() as connection:
                 check_version(connection)
@@ -131,7 +131,8 @@ class PostgresTransaction:
 
     def __init__(self, connection: PgConnection) -> None:
         self._connection = connection
-        position, record_time, self.now = _one(connection, _LOCKED_HEAD)
+        position, record_time, self.now, version = _one(connection, _LOCKED_HEAD)
+        check_may_append(version)
         self.head = Head(position, record_time)
         self._failed = False
 
@@ -150,6 +151,11 @@ class PostgresTransaction:
         """Return the events with these ids; those not recorded are left out."""
         with store_errors():
             return _by_ids(self._connection, ids)
+
+    def touch(self) -> None:
+        """Write without changing anything."""
+        with store_errors():
+            self._connection.execute(TOUCH)
 
     def insert(self, rows: Sequence[StoredEventRow]) -> None:
         """Append events and move the head.
@@ -189,8 +195,10 @@ class PostgresLogRecorder(PostgresLogReader):
     def __init__(self, dsn: str) -> None:
         """Open the log for appending, made where there is none. Raises StoreUnavailableError, ServerSettingError."""
         with store_errors():
-            self._writer = _Writer(dsn, "head", SCHEMA, TOUCH)
+            self._writer = _Writer(dsn, "head", SCHEMA)
         try:
+            with store_errors(), self._writer.transaction() as connection:
+                upgrade(connection)
             super().__init__(dsn)
         except BaseException:
             self._writer.close()
@@ -209,8 +217,8 @@ class PostgresLogRecorder(PostgresLogReader):
 
     def confirm(self) -> None:
         """Make sure that all that can be read now is durable as acknowledgements promise. Raises StoreError."""
-        with store_errors():
-            self._writer.confirm()
+        with self.transaction() as transaction:
+            transaction.touch()
 
     def close(self) -> None:
         """Close all connections, after the transaction that is open, if any."""

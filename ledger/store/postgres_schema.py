@@ -14,11 +14,28 @@ import psycopg
 from psycopg import errors
 
 from ledger.durable_file import ServerSettingError
-from ledger.postgres_server import CommitUnconfirmedError, PgConnection, exists, what_failed
+from ledger.postgres_server import CommitUnconfirmedError, PgConnection, ServerUnconfirmedError, exists, what_failed
 from ledger.store.log_rows import CLASSIFYING, GOVERNING
-from ledger.store.recorder import OutcomeUnknownError, StoreConflictError, StoreError, StoreFullError, StoreUnavailableError
+from ledger.store.recorder import (
+    OutcomeUnknownError,
+    StoreConflictError,
+    StoreError,
+    StoreFullError,
+    StoreTooNewError,
+    StoreUnavailableError,
+)
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""One more whenever older programs must no longer append: they look at it under the lock, whenever they do."""
+
+_NODE: Final[LiteralString] = """
+    CREATE TABLE node (
+        name TEXT PRIMARY KEY,
+        position BIGINT NOT NULL,
+        lag_micros BIGINT NOT NULL,
+        seen BIGINT NOT NULL
+    )
+    """
 
 SCHEMA: Final[tuple[LiteralString, ...]] = (
     """
@@ -45,8 +62,12 @@ SCHEMA: Final[tuple[LiteralString, ...]] = (
         schema_version INTEGER NOT NULL
     )
     """,
+    _NODE,
     f"INSERT INTO head VALUES (1, 0, 0, 0, {SCHEMA_VERSION})",
 )
+
+UPGRADES: Final[dict[int, tuple[LiteralString, ...]]] = {1: (_NODE,)}
+"""What makes tables of a version those of the next."""
 
 TOUCH: Final[LiteralString] = "UPDATE head SET key_epoch = key_epoch"
 
@@ -60,9 +81,28 @@ def check_version(connection: PgConnection) -> None:
     row = connection.execute("SELECT schema_version FROM head").fetchone()
     version = row[0] if row else 0
     if version > SCHEMA_VERSION:
-        raise ServerSettingError(
-            f"The log has schema version {version}, and this program knows up to {SCHEMA_VERSION}: update this program."
-        )
+        raise ServerSettingError(_too_new(version))
+
+
+def check_may_append(version: int) -> None:
+    """Raise StoreTooNewError when a newer program has changed the tables since this one opened them."""
+    if version > SCHEMA_VERSION:
+        raise StoreTooNewError(_too_new(version))
+
+
+def upgrade(connection: PgConnection) -> None:
+    """Bring tables of an older version to this one, inside a transaction. Processes that do so at once wait for one another."""
+    row = connection.execute("SELECT schema_version FROM head FOR UPDATE").fetchone()
+    version = row[0] if row else SCHEMA_VERSION
+    if version < SCHEMA_VERSION:
+        for step in range(version, SCHEMA_VERSION):
+            for statement in UPGRADES[step]:
+                connection.execute(statement)
+        connection.execute("UPDATE head SET schema_version = %s", (SCHEMA_VERSION,))
+
+
+def _too_new(version: int) -> str:
+    return f"The log has schema version {version}, and this program knows up to {SCHEMA_VERSION}: update this program."
 
 
 @contextmanager
@@ -79,6 +119,11 @@ def _store_error(error: psycopg.Error) -> StoreError:
         full = isinstance(error.__cause__, errors.DiskFull)
         return OutcomeUnknownError(
             f"The log could not be committed ({error}): look the event ids up.", disk_full=full, unconfirmed=error.__cause__ is None
+        )
+    if isinstance(error, ServerUnconfirmedError):
+        return StoreUnavailableError(
+            f"The PostgreSQL server was started again, and {error}: what it holds could be taken back. Bring the standby back, "
+            "or take its name from synchronous_standby_names."
         )
     if isinstance(error, errors.UniqueViolation):
         constraint = error.diag.constraint_name or "a unique index"

@@ -24,6 +24,10 @@ class StoreUnavailableError(StoreError, OperationalError):
     """The store cannot be used now: locked by another process, unreadable, closed, or missing."""
 
 
+class StoreTooNewError(StoreError):
+    """A newer version of this program changed the tables: this one may not append any more. Update it."""
+
+
 class StoreFullError(StoreUnavailableError):
     """No space is left on the store's disk. Reading goes on; make room."""
 
@@ -75,6 +79,27 @@ class Head(NamedTuple):
 
     position: int
     record_time: int
+
+
+class NodePlace(NamedTuple):
+    """Where the views of one node stand."""
+
+    name: str
+    position: int
+    lag_micros: int
+    """Age of the oldest event that they lack; 0 when they lack none."""
+    seen_time: int
+    """When the node said so, by the store's clock, microseconds since 1970 UTC."""
+
+
+class Nodes(Protocol):
+    """Where all nodes of a ledger stand. Every method raises StoreError."""
+
+    def stand_at(self, name: str, position: int) -> list[NodePlace]:
+        """Write where a node's views stand, and return where all nodes do that wrote lately, this one too."""
+
+    def close(self) -> None:
+        """Free what it needs."""
 
 
 class LogReader(Protocol):
@@ -141,6 +166,9 @@ class Transaction(Protocol):
     def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
         """Return the events with these ids; those not recorded are left out."""
 
+    def touch(self) -> None:
+        """Write without changing anything, so that the commit has to reach the disk, and the standby where there is one."""
+
     def insert(self, rows: Sequence[StoredEventRow]) -> None:
         """Append events and move the head.
 
@@ -160,7 +188,8 @@ class LogRecorder(LogReader, Protocol):
     def confirm(self) -> None:
         """Return when all that can be read now is durable as an acknowledgement promises, on a standby too where there is one.
 
-        Costs nothing as long as commits are confirmed. Asked before somebody is told that something is recorded. Raises StoreError.
+        Takes a commit where there may be a standby. Asked before somebody is told that something is recorded which no commit of
+        this process came after. Raises StoreError.
         """
 
     def transaction(self) -> AbstractContextManager[Transaction]:

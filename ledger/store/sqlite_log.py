@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 from ledger.sqlite_file import ReadPool, in_batches, in_powers, places
-from ledger.sqlite_writer import WriteConnection
+from ledger.sqlite_writer import WriteConnection, touch
 from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
 from ledger.store.recorder import Head, StoredEventRow, StoreError
 from ledger.store.sqlite_schema import SCHEMA, check_schema, store_errors
@@ -136,6 +136,11 @@ class SqliteTransaction:
         """Return the events with these ids; those not recorded are left out."""
         with store_errors(self._path):
             return {row.event_id: row for row in _rows_by(self._connection, "event_id", ids)}
+
+    def touch(self) -> None:
+        """Write without changing anything."""
+        with store_errors(self._path):
+            touch(self._connection)
 
     def insert(self, rows: Sequence[StoredEventRow]) -> None:
         """Append events and move the head.

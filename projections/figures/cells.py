@@ -115,6 +115,8 @@ class Cells:
             return
         less = members(old) if old is not None else ()
         more = members(new) if new is not None else ()
+        if less == more:
+            return
         for member in less:
             if member not in more:
                 self._add(member, -1, position)

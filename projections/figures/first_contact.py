@@ -23,7 +23,7 @@ from projections.figures.tally import Found, Group, Slice, members_of
 from projections.versions import Choice, shown
 from projections.view import Read
 
-SLICES: Final = (Slice.CHANNEL, Slice.DEPARTMENT, Slice.REASON, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
+SLICES: Final = (Slice.CHANNEL, Slice.DEPARTMENT, Slice.REASON, Slice.SKILL, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
 
 FOREVER: Final = 2**61
 """Beyond every time that an event can have."""
@@ -129,7 +129,9 @@ class _Judge:
         self._requests = _requests(read, (one.contact_id for one in self._contacts.values()))
         self._called_back = _called_back(read, start)
         self._referred = _referred(read)
-        self._followed = repeats.first_after(read, start, end, self._window)
+        widest = max(self._window, question.repeat_window)
+        matter = question.once("matter", lambda: repeats.matter_of(read, start, end, widest))
+        self._followed = repeats.first_after(read, start, end, self._window, matter=matter)
         self._repeating = repeating(question, self._window)
         self._ruling = Ruling(read)
 
@@ -173,6 +175,13 @@ class _Judge:
 
 def _first_contact_resolution(question: Question, *, net: bool = False) -> Results:
     _check_size(question)
+    asked = question.asked
+    key = ("first contact counts", asked.slices, asked.channels, asked.departments)
+    counts: dict[Group, _Count] = question.once(key, lambda: _counted(question))
+    return {group: count.result(net=net) for group, count in counts.items()}
+
+
+def _counted(question: Question) -> dict[Group, _Count]:
     judge: _Judge = question.once("first contact", lambda: _Judge(question))
     counts: dict[Group, _Count] = {}
     for found in members_of(question.read, Series.CONTACT, question.asked):
@@ -185,7 +194,7 @@ def _first_contact_resolution(question: Question, *, net: bool = False) -> Resul
         count.resolved += resolved
         count.possible += possible
         count.resolved_possible += resolved and possible
-    return {group: count.result(net=net) for group, count in counts.items()}
+    return counts
 
 
 def _check_size(question: Question) -> None:
@@ -238,7 +247,8 @@ def repeating(question: Question, window: int, *, any_reason: bool = False) -> f
 
     def find() -> frozenset[int]:
         start, end = bounds(question.asked.start, question.asked.end)
-        found = repeats.of_period(question.read, start, end, window, any_reason)
+        # First-contact resolution, where it is asked too, has found what repeats what may be made of.
+        found = repeats.of_period(question.read, start, end, window, any_reason, matter=question.found.get("matter"))
         return frozenset(one.entity for one in found.repeats)
 
     return question.once(("repeating", window, any_reason), find)

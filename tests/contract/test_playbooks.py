@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import uuid_utils
@@ -22,6 +23,7 @@ from ledger.api.v1.request_pb2 import CLOSED_NO_REPLY, ContactLinked, RequestClo
 from ledger.event_id import to_text
 from ledger.followers import playbooks as follower_module
 from ledger.followers.playbook_record import read_record
+from ledger.store.recorder import LogReader, StoredEventRow
 from projections import playbooks
 from tests.appending import group as group_of
 from tests.appending import to_append
@@ -90,6 +92,37 @@ def test_a_follower_that_lost_its_checkpoint_acts_on_nothing_old(world: World) -
     world.append(ContactReceived(contact_id="c9", reason="x"))
 
     assert 0 == world.look(world.follower("another"))
+
+
+class OtherBranch:
+    """The log, with other events in some places."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self.reader = reader
+        self.other: dict[int, StoredEventRow] = {}
+
+    def read(self, after_position: int, limit: int, until_position: int | None = None) -> list[StoredEventRow]:
+        return [self.other.get(row.position, row) for row in self.reader.read(after_position, limit, until_position)]
+
+    def read_positions(self, positions: Sequence[int]) -> dict[int, StoredEventRow]:
+        return self.reader.read_positions(positions) | {at: self.other[at] for at in positions if at in self.other}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+
+def test_a_follower_that_runs_notices_that_another_event_stands_where_it_looked(world: World) -> None:
+    world.append(published(stolen_phone()))
+    world.append(opened())
+    head = world.ledger.head().position
+    log = OtherBranch(world.ledger.store)
+    log.other[head] = world.ledger.store.read_positions([head - 1])[head - 1]._replace(position=head, event_id=bytes(16))
+    follower = world.follower("another", cast(LogReader, log))
+    assert 0 == world.look(follower)
+
+    log.other.clear()
+
+    assert 4 == world.look(follower)
 
 
 def test_a_condition_that_does_not_hold_sets_nothing_off(world: World) -> None:

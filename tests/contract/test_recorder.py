@@ -205,6 +205,17 @@ def test_several_inserts_of_one_transaction_are_one_step(recorder: LogRecorder, 
     assert rows == reader.read(0, 10)
 
 
+def test_a_touch_and_a_confirmation_change_nothing(recorder: LogRecorder, reader: LogReader) -> None:
+    rows = rows_of(2)
+    append(recorder, rows)
+
+    with recorder.transaction() as transaction:
+        transaction.touch()
+    recorder.confirm()
+
+    assert (rows, Head(2, 1_000)) == (reader.read(0, 9), reader.head())
+
+
 def test_nothing_of_a_transaction_that_raises_happened(recorder: LogRecorder) -> None:
     rows = rows_of(3)
     append(recorder, rows[:1])

@@ -89,3 +89,28 @@ def test_a_file_in_the_place_of_the_data_directory_is_refused(tmp_path: Path) ->
 
     with pytest.raises(ConfigError, match="cannot be used"):
         DataDirectory(tmp_path / "data").prepare()
+
+
+def test_a_node_is_told_whose_views_to_take_over_and_how_far_it_may_lag() -> None:
+    environment = {"TELLONCE_VIEWS_FROM": "node1:50051", "TELLONCE_LAG_LIMIT": "2.5"}
+
+    nothing, told = load_config(environment={}), load_config(environment=environment)
+    argued = load_config(views_from="[::1]:5", lag_limit_seconds=1, environment=environment)
+
+    assert ("", 10.0) == (nothing.views_from, nothing.lag_limit_seconds)
+    assert ("node1:50051", 2.5) == (told.views_from, told.lag_limit_seconds)
+    assert ("[::1]:5", 1) == (argued.views_from, argued.lag_limit_seconds)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TELLONCE_VIEWS_FROM", "node1", "is not an address"),
+        ("TELLONCE_LAG_LIMIT", "long", "TELLONCE_LAG_LIMIT such as 10"),
+        ("TELLONCE_LAG_LIMIT", "0", "more than 0"),
+        ("TELLONCE_LAG_LIMIT", "nan", "more than 0"),
+    ],
+)
+def test_what_a_node_cannot_be_told_is_refused(name: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_config(environment={name: value})

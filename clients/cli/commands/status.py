@@ -96,11 +96,15 @@ def status_table(row: GetStatusResponse, utc: bool) -> Table:
     made.add_row("head", f"position {row.head_position:,}{recorded}")
     if row.lag_events:
         behind = Text(
-            f"position {row.views_position:,}, {row.lag_events:,} events and {show_seconds(row.lag_seconds)} behind", "yellow"
+            f"position {row.views_position:,}, {row.lag_events:,} events and {show_seconds(row.lag_seconds)} behind, "
+            f"{100 * row.views_position // max(1, row.head_position)} % done",
+            "yellow",
         )
     else:
         behind = Text(f"position {row.views_position:,}, up to date")
     made.add_row("views", behind)
+    if row.lagging_reason:
+        made.add_row("serves", Text(f"no: {row.lagging_reason}", "red"))
     made.add_row("search", f"position {row.search_position:,}")
     made.add_row(
         "appends", Text(row.read_only_reason, "red") if row.read_only_reason else f"accepted, {row.queue_events:,} waiting"
@@ -108,6 +112,9 @@ def status_table(row: GetStatusResponse, utc: bool) -> Table:
     made.add_row("imports open", ", ".join(row.open_import_runs) or "none")
     made.add_row("set aside", Text(f"{row.set_aside_count:,} events", "red") if row.set_aside_count else "none")
     made.add_row("store", f"{row.store}: log {_size(row.log_bytes)}, views and search {_size(row.views_bytes)}")
+    for node in row.nodes:
+        lag = f"{show_seconds(node.lag_seconds)} behind" if node.lag_seconds else "up to date"
+        made.add_row("this node" if node.here else "node", f"{node.name}: position {node.views_position:,}, {lag}")
     made.add_row("version", f"{row.version}, views {row.view_version}")
     return made
 

@@ -59,6 +59,8 @@ class GetStatusResponse(_message.Message):
     SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
     OPEN_IMPORT_RUNS_FIELD_NUMBER: _builtins.int
     READ_ONLY_REASON_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    LAGGING_REASON_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
     """Id of the ledger, a UUID."""
     incarnation: _builtins.int
@@ -89,6 +91,10 @@ class GetStatusResponse(_message.Message):
     """Events that a view set aside."""
     read_only_reason: _builtins.str
     """Why appends are refused now; unset when they are not."""
+    lagging_reason: _builtins.str
+    """Why this node says that it does not serve: its views lack what another node has had for longer than its limit. Unset when it
+    serves.
+    """
     @_builtins.property
     def head_record_time(self) -> _timestamp_pb2.Timestamp:
         """Record time of the head."""
@@ -96,6 +102,10 @@ class GetStatusResponse(_message.Message):
     @_builtins.property
     def open_import_runs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Import runs that are open."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Node]:
+        """The nodes of the ledger that were heard of in the last 10 s, this one too, in order of name. Empty for a ledger in a file."""
 
     def __init__(
         self,
@@ -117,11 +127,53 @@ class GetStatusResponse(_message.Message):
         set_aside_count: _builtins.int | None = ...,
         open_import_runs: _abc.Iterable[_builtins.str] | None = ...,
         read_only_reason: _builtins.str | None = ...,
+        nodes: _abc.Iterable[Global___Node] | None = ...,
+        lagging_reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "open_import_runs", b"open_import_runs", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "lagging_reason", b"lagging_reason", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "nodes", b"nodes", "open_import_runs", b"open_import_runs", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "open_import_runs", b"open_import_runs", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "lagging_reason", b"lagging_reason", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "nodes", b"nodes", "open_import_runs", b"open_import_runs", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class Node(_message.Message):
+    """A node of the ledger, as it said itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VIEWS_POSITION_FIELD_NUMBER: _builtins.int
+    LAG_SECONDS_FIELD_NUMBER: _builtins.int
+    SEEN_TIME_FIELD_NUMBER: _builtins.int
+    HERE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its machine and data directory."""
+    views_position: _builtins.int
+    """Position of its views."""
+    lag_seconds: _builtins.float
+    """Age of the oldest event that its views lack, in seconds; 0 when they lack none."""
+    here: _builtins.bool
+    """True for the node that answers."""
+    @_builtins.property
+    def seen_time(self) -> _timestamp_pb2.Timestamp:
+        """When it said so."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str | None = ...,
+        views_position: _builtins.int | None = ...,
+        lag_seconds: _builtins.float | None = ...,
+        seen_time: _timestamp_pb2.Timestamp | None = ...,
+        here: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["here", b"here", "lag_seconds", b"lag_seconds", "name", b"name", "seen_time", b"seen_time", "views_position", b"views_position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["here", b"here", "lag_seconds", b"lag_seconds", "name", b"name", "seen_time", b"seen_time", "views_position", b"views_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Node: _TypeAlias = Node  # noqa: Y015

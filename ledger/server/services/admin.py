@@ -8,12 +8,14 @@ from importlib.metadata import version
 from typing import Final
 from uuid import UUID
 
-from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse
+from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse, Node
 from ledger.api.v1.admin_service_pb2_grpc import AdminServiceServicer
 from ledger.application import Ledger
 from ledger.server.call import Context
+from ledger.server.nodes import NodeWatch
 from ledger.server.snapshots import Snapshots
 from ledger.server.times import timestamp
+from ledger.store.recorder import NodePlace
 from projections import imports, quality
 from projections.view import Read
 from projections.views_file import VIEW_VERSION
@@ -24,10 +26,11 @@ VERSION: Final = version("tellonce")
 class AdminServicer(AdminServiceServicer):
     """Answers AdminService."""
 
-    def __init__(self, ledger: Ledger, snapshots: Snapshots, threads: Executor) -> None:
+    def __init__(self, ledger: Ledger, snapshots: Snapshots, threads: Executor, nodes: NodeWatch) -> None:
         self._ledger = ledger
         self._snapshots = snapshots
         self._threads = threads
+        self._nodes = nodes
 
     async def GetStatus(self, request: GetStatusRequest, context: Context) -> GetStatusResponse:
         """Return head, views, lag and parts as they are now."""
@@ -48,6 +51,8 @@ class AdminServicer(AdminServiceServicer):
             views_bytes=self._snapshots.bytes_on_disk(),
             queue_events=self._ledger.queue_events,
             read_only_reason=self._ledger.read_only_reason,
+            lagging_reason=self._nodes.lagging,
+            nodes=[self._node(place) for place in self._nodes.places],
         )
         with self._snapshots.snapshot() as snapshot:
             if snapshot is not None:
@@ -67,6 +72,15 @@ class AdminServicer(AdminServiceServicer):
         status.lag_events = max(0, head.position - status.views_position)
         status.lag_seconds = self._lag_seconds(status.views_position, head.record_time)
         return status
+
+    def _node(self, place: NodePlace) -> Node:
+        return Node(
+            name=place.name,
+            views_position=place.position,
+            lag_seconds=place.lag_micros / 1_000_000,
+            seen_time=timestamp(place.seen_time),
+            here=place.name == self._nodes.name,
+        )
 
     def _lag_seconds(self, views_position: int, head_record_time: int) -> float:
         row = self._ledger.store.read_positions([views_position]).get(views_position)

@@ -22,6 +22,7 @@ from ledger.privacy.sealing import SealBrokenError, SubjectKey, seal
 from ledger.privacy.vault import Vault, VaultUnavailableError
 from ledger.store.recorder import StoredEventRow
 from ledger.store.sqlite import open_recorder
+from projections.folding import words_of
 
 LEDGER_ID = b"L" * 16
 TIME = 1_700_000_000_123_456
@@ -249,6 +250,18 @@ def test_recorded_events_are_opened_in_order_with_one_look_into_the_vault(vault:
     assert expected == recorded
     assert [CONTENT_SHOWN, CONTENT_SHOWN, CONTENT_STATE_UNSPECIFIED] == [event.content for event in recorded]
     assert [{part.subject for event in events for part in event.header.parts}] == looks
+
+
+def test_what_is_sealed_can_be_opened_without_the_rest(vault: Vault) -> None:
+    events = [received(vault)[0], linked(vault)[0]]
+    reader = ContentReader(vault, LEDGER_ID)
+
+    sealed = reader.sealed_payloads(events)
+
+    for payload, (whole, _) in zip(sealed, reader.open_payloads(events), strict=True):
+        words = words_of(whole)
+        assert words
+        assert words == words_of(payload)
 
 
 def test_no_content_stands_readable_in_the_log_or_the_vault(tmp_path: Path, vault: Vault) -> None:

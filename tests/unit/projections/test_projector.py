@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +15,8 @@ from ledger.api.v1.core_pb2 import Identifier
 from ledger.api.v1.request_pb2 import RequestOpened
 from ledger.application import Ledger
 from ledger.catalogue import BY_TOPIC, UnknownTopicError
-from ledger.store.recorder import LogReader, StoredEventRow, StoreUnavailableError
-from projections import digest, fold_engine, projector, quality, requests
+from ledger.store.recorder import Head, LogReader, StoredEventRow, StoreUnavailableError
+from projections import digest, fold_engine, process, projector, quality, requests
 from projections.process import Follower
 from projections.projector import LogBranchedError, Projector, new_views, open_views, rebuild
 from projections.search import SearchIndex
@@ -222,6 +223,25 @@ def test_views_and_search_of_another_branch_are_made_anew(ledger: Ledger, log: L
     assert file != folder.current()
     assert 70 == SearchIndex(folder.search).position
     follower.close()
+
+
+def test_catching_up_is_told(
+    ledger: Ledger, log: Log, folder: ViewsFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(process, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(log, "head", lambda: Head(2_000, 0), raising=False)
+    log.end = 100
+    with closing(Follower(folder, cast(LogReader, log), ledger.ledger_id, ledger.content)) as follower:
+        with caplog.at_level("INFO"):
+            follower.step()
+        assert ["The views stand at 100 of 2000, 5 %."] == caplog.messages
+
+        caplog.clear()
+        monkeypatch.setattr(log, "head", lambda: Head(120, 0))
+        log.end = 120
+        with caplog.at_level("INFO"):
+            follower.step()
+        assert ["The views have caught up, at 120."] == caplog.messages
 
 
 def test_damaged_views_are_made_anew(ledger: Ledger, log: Log, folder: ViewsFolder) -> None:

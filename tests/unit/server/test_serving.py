@@ -29,6 +29,7 @@ class World:
         self.address = address
         self.failed = threading.Event()
         self.read_only: str | None = None
+        self.lagging: str | None = None
 
     async def serve(self, meanwhile: Callable[[int], Awaitable[Any]]) -> Any:
         """Serve while something else happens, then stop."""
@@ -43,6 +44,7 @@ class World:
                 stopping=stopping,
                 failed=self.failed,
                 read_only=lambda: self.read_only,
+                lagging=lambda: self.lagging,
                 ready=port.set_result,
             )
         )
@@ -87,6 +89,25 @@ def test_while_nothing_can_be_recorded_the_ledger_service_is_not_serving(tmp_pat
             seen.append((await watched.read()).status)
             watched.cancel()
             return [*seen, whole]
+
+    serving, not_serving = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+    assert asyncio.run(world.serve(watch)) == [serving, not_serving, serving, serving]
+
+
+def test_while_another_node_is_ahead_questions_are_not_served_and_appends_are(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    async def watch(port: int) -> list[int]:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            watched = HealthStub(channel).Watch(HealthCheckRequest(), timeout=10)
+            seen = [(await watched.read()).status]
+            world.lagging = "behind"
+            seen.append((await watched.read()).status)
+            appends = (await HealthStub(channel).Check(HealthCheckRequest(service=LEDGER_SERVICE), timeout=5)).status
+            world.lagging = None
+            seen.append((await watched.read()).status)
+            watched.cancel()
+            return [*seen, appends]
 
     serving, not_serving = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
     assert asyncio.run(world.serve(watch)) == [serving, not_serving, serving, serving]
