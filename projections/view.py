@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from ledger.event import Event
 
 if TYPE_CHECKING:
+    import sqlite_utils
+
     from ledger.privacy.content import ContentReader
     from ledger.store.recorder import LogReader
 
@@ -55,7 +57,7 @@ class View(Protocol):
     # Without it, `apply` gets the events that corrections make, at their positions, and the view's questions hide with `happened`
     # what does not stand.
 
-    def create_tables(self, db: sqlite3.Connection) -> None:
+    def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create tables and indexes in an empty views file."""
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
