@@ -21,11 +21,15 @@ DEFAULT_REGION: Final = "FR"
 ALLOWANCE_SECONDS_MAX: Final = 86_400
 RECORDING_ALLOWANCE_SECONDS: Final = 120.0
 
+WORKERS: Final = 1
+WORKERS_MAX: Final = 64
+
 VARIABLES: Final = {
     "TELLONCE_DATA": "Data directory, when --data is not given.",
     "TELLONCE_LISTEN": "Address to listen on, when --listen is not given.",
     "TELLONCE_STORE": "Address of the PostgreSQL database of the log, when --store is not given.",
     "TELLONCE_VAULT": "Address of the PostgreSQL database of the vault, when --vault is not given.",
+    "TELLONCE_WORKERS": "Processes that answer calls, when --workers is not given.",
     "TELLONCE_HOME_ZONE": "Home time zone of a new ledger, when --home-zone is not given.",
     "TELLONCE_DEFAULT_REGION": "Region of phone numbers without a prefix in a new ledger, when --default-region is not given.",
     "TELLONCE_RECORDING_ALLOWANCE": "Recording allowance of a new ledger in seconds, when --recording-allowance is not given.",
@@ -52,6 +56,8 @@ class Config:
     """Address of the PostgreSQL database of the log; empty: a file in the data directory."""
     vault: str = ""
     """Address of the one of the vault; empty together with `store`."""
+    workers: int = 1
+    """Processes that answer calls."""
 
     @property
     def address(self) -> str:
@@ -61,7 +67,7 @@ class Config:
     @property
     def data(self) -> DataDirectory:
         """Where everything lies."""
-        return DataDirectory(self.data_dir, self.store, self.vault)
+        return DataDirectory(self.data_dir, self.store, self.vault, self.workers)
 
 
 def load_config(
@@ -74,6 +80,7 @@ def load_config(
     recording_allowance_seconds: float | None = None,
     store: str | None = None,
     vault: str | None = None,
+    workers: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Config:
     """Return what is told by arguments, else by the environment, else by default. Raises ConfigError."""
@@ -92,6 +99,10 @@ def load_config(
     if not 0 <= recording_allowance_seconds <= ALLOWANCE_SECONDS_MAX:
         raise ConfigError(f"The recording allowance is 0 to {ALLOWANCE_SECONDS_MAX} seconds, not {recording_allowance_seconds:g}.")
     store, vault = _databases(store or environment.get("TELLONCE_STORE"), vault or environment.get("TELLONCE_VAULT"))
+    if workers is None:
+        workers = _workers(environment.get("TELLONCE_WORKERS"))
+    if not 1 <= workers <= WORKERS_MAX:
+        raise ConfigError(f"There are 1 to {WORKERS_MAX} workers, not {workers}: give at most one a processor.")
     return Config(
         data_dir=(data_dir or Path(environment.get("TELLONCE_DATA") or DATA_DIR)).expanduser().absolute(),
         host=host,
@@ -102,6 +113,7 @@ def load_config(
         recording_allowance_seconds=recording_allowance_seconds,
         store=store,
         vault=vault,
+        workers=workers,
     )
 
 
@@ -141,6 +153,13 @@ def _seconds(text: str | None) -> float:
         return float(text) if text else RECORDING_ALLOWANCE_SECONDS
     except ValueError:
         raise ConfigError(f"{text!r} is not a number of seconds: give TELLONCE_RECORDING_ALLOWANCE such as 120.") from None
+
+
+def _workers(text: str | None) -> int:
+    try:
+        return int(text) if text else WORKERS
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a number of workers: give TELLONCE_WORKERS such as 2.") from None
 
 
 def _parsed(listen: str) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import grpc
 
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 240.0
 STOP_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.02
 
@@ -47,9 +47,15 @@ class Server:
         end_time = time.monotonic() + START_SECONDS
         while not (found := _ADDRESS.search(self.out)):
             if self.process.poll() is not None or time.monotonic() > end_time:
+                self.kill_all()
                 raise AssertionError(f"The server did not start:\n{self.out}\n{self.err}")
             time.sleep(LOOK_SECONDS)
         self.target = found[1]
+        return self
+
+    def with_options(self, *options: str) -> Self:
+        """Give other options to the next start."""
+        self._options = options
         return self
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

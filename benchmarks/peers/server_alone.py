@@ -8,21 +8,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ledger.bootstrap import run_server, with_free_port
+from ledger.bootstrap import run_server, with_port
 from ledger.config import load_config
+from ledger.data_directory import SERVER
 from ledger.server.part import collect_seldom
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    config = with_free_port(load_config(data_dir=Path(sys.argv[1]), listen="127.0.0.1:0", environment={}))
+    config, port = with_port(load_config(data_dir=Path(sys.argv[1]), listen="127.0.0.1:0", workers=1, environment={}))
     config.data.prepare()
 
     def ready(said: object) -> None:
         collect_seldom()
         print(f"listening on {config.address}", flush=True)
 
-    run_server(config, ready)
+    with port:
+        run_server(config, SERVER, ready)
 
 
 if __name__ == "__main__":

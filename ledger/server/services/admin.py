@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from importlib.metadata import version
 from typing import Final
 from uuid import UUID
 
-from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse
+from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse, Part
 from ledger.api.v1.admin_service_pb2_grpc import AdminServiceServicer
-from ledger.application import Ledger
+from ledger.passing_ledger import ReadableLedger
+from ledger.server.appends import Appends
 from ledger.server.call import Context
 from ledger.server.snapshots import Snapshots
 from ledger.server.times import timestamp
@@ -24,9 +26,13 @@ VERSION: Final = version("tellonce")
 class AdminServicer(AdminServiceServicer):
     """Answers AdminService."""
 
-    def __init__(self, ledger: Ledger, snapshots: Snapshots, threads: Executor) -> None:
+    def __init__(
+        self, ledger: ReadableLedger, appends: Appends, snapshots: Snapshots, parts: Callable[[], list[Part]], threads: Executor
+    ) -> None:
         self._ledger = ledger
+        self._appends = appends
         self._snapshots = snapshots
+        self._parts = parts
         self._threads = threads
 
     async def GetStatus(self, request: GetStatusRequest, context: Context) -> GetStatusResponse:
@@ -46,8 +52,9 @@ class AdminServicer(AdminServiceServicer):
             store=self._ledger.store.name,
             log_bytes=self._ledger.store.size_bytes(),
             views_bytes=self._snapshots.bytes_on_disk(),
-            queue_events=self._ledger.queue_events,
-            read_only_reason=self._ledger.read_only_reason,
+            queue_events=self._appends.queue_events,
+            read_only_reason=self._appends.read_only_reason,
+            parts=self._parts(),
         )
         with self._snapshots.snapshot() as snapshot:
             if snapshot is not None:
