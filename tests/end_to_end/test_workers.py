@@ -56,7 +56,8 @@ def taken_by(server: Server, worker: str) -> int:
     port = f":{int(server.target.rpartition(':')[2]):04X}"
     established = {
         fields[9]
-        for fields in map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+        for table in ("tcp", "tcp6")  # gRPC listens for IPv4 on sockets of IPv6
+        for fields in map(str.split, Path(f"/proc/net/{table}").read_text().splitlines()[1:])
         if fields[1].endswith(port) and fields[3] == "01"
     }
     links = (path.readlink() for path in Path(f"/proc/{server.pid(worker)}/fd").iterdir())
