@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test explore check format protos protos-check bench clean
+.PHONY: help run demo test faults explore check format protos protos-check bench clean
 
 help: ## Show what can be done.
 	@echo "make run and make test need nothing but Python 3.11 or later."
@@ -35,6 +35,9 @@ demo: $(INSTALLED) ## Serve on a temporary folder, import a sample, show what th
 
 test: check ## Check everything, then run all tests, a file to each core.
 	@$(BIN)/python -m pytest -n logical --dist loadfile $(PYTEST)
+
+faults: $(INSTALLED) ## All fault tests, those that take minutes too, one after the other.
+	@$(BIN)/python -m pytest -m 'long or not long' tests/faults $(PYTEST)
 
 explore: $(INSTALLED) ## Look for histories that break a property: new examples each time, twenty times as many.
 	@$(BIN)/python -m pytest --hypothesis-profile=explore --timeout=3600 tests/properties $(PYTEST)

@@ -34,6 +34,16 @@ DURABLE: Final = {
 }
 """Settings without which what was acknowledged could be lost."""
 
+FINDING: Final = {
+    "target_session_attrs": "read-write",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""Of several hosts the primary is found. One that vanishes without closing its connections is noticed after some ten seconds: the
+kernel would let a commit wait two hours for its answer."""
+
 _MADE_BY_ANOTHER: Final = (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject, errors.UndefinedTable)
 """What a process sees that makes tables while another one does."""
 
@@ -179,10 +189,9 @@ class WriteServer:
 
 
 def writable(dsn: str) -> str:
-    """Return an address with the wish for a server that takes writes: of several hosts the primary is found."""
-    if "target_session_attrs" in conninfo_to_dict(dsn):
-        return dsn
-    return make_conninfo(dsn, target_session_attrs="read-write")
+    """Return an address with what finds the server that takes writes, and notices when its machine is gone; what it says stays."""
+    said = conninfo_to_dict(dsn)
+    return make_conninfo(dsn, **{name: value for name, value in FINDING.items() if name not in said})
 
 
 def place_of(dsn: str) -> str:

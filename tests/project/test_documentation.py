@@ -13,7 +13,7 @@ from clients.cli.server_command import SERVER_COMMANDS
 from ledger.__main__ import app as server
 from ledger.config import VARIABLES
 
-TARGETS = ("help", "run", "demo", "test", "explore", "check", "format", "protos", "protos-check", "bench", "clean")
+TARGETS = ("help", "run", "demo", "test", "faults", "explore", "check", "format", "protos", "protos-check", "bench", "clean")
 
 
 @pytest.fixture(scope="session")
