@@ -245,7 +245,7 @@ class _Run:
         now.ClearField("process_id")
         now.next_start_time.FromNanoseconds(time.time_ns() + int(delay * 1e9))
         log.error(
-            "%s ended with %s, %d times in a row: starting it again in %g s",
+            "%s ended with %s (%d in a row): starting it again in %g s",
             self.part.name,
             now.last_end,
             now.failures_in_a_row,

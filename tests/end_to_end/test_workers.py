@@ -23,6 +23,7 @@ from tests.appending import group, to_append
 from tests.end_to_end.test_latest import plant_a_stale_read, run
 from tests.end_to_end.test_serve import Load, append, recorded_ids
 from tests.history_checker import check
+from tests.postgres_server import as_url, new_schema
 from tests.server_process import Server
 
 WORKERS = ("worker-1", "worker-2", "worker-3")
@@ -42,13 +43,20 @@ def own(tmp_path: Path) -> Iterator[Server]:
     yield from served(tmp_path / "data")
 
 
-def served(data: Path) -> Iterator[Server]:
-    server = Server(data, "--workers", "3").start()
+def served(data: Path, *options: str) -> Iterator[Server]:
+    server = Server(data, "--workers", "3", *options).start()
     try:
+        server.wait_until(lambda: "projector is ready" in server.err, "the projector is not ready")
         yield server
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path) -> Iterator[Server]:
+    """A server with three workers whose log lies in PostgreSQL."""
+    yield from served(tmp_path / "data", "--store", as_url(new_schema()), "--vault", as_url(new_schema()))
 
 
 def taken_by(server: Server, worker: str) -> int:
@@ -90,6 +98,19 @@ def test_an_append_through_any_worker_is_seen_at_once_on_all(several: Server) ->
                 for level in (Consistency(latest=True), Consistency(at_least=appended.token)):
                     asked = CountRequestsRequest(consistency=level)
                     assert position <= RequestServiceStub(other).CountRequests(asked, timeout=TIMEOUT).read_at.position
+
+
+def test_on_postgresql_every_worker_appends_itself_and_is_seen_on_all(on_postgres: Server) -> None:
+    with ExitStack() as stack:
+        channels = channels_to_every_worker(on_postgres, stack)
+        for number, channel in enumerate(channels):
+            appended = LedgerServiceStub(channel).Append(request(f"any-{number}"), timeout=TIMEOUT)
+            position = appended.results[0].appended[0].position
+            for other in channels:
+                asked = CountRequestsRequest(consistency=Consistency(latest=True))
+                assert position <= RequestServiceStub(other).CountRequests(asked, timeout=TIMEOUT).read_at.position
+
+    assert "appender" not in on_postgres.err
 
 
 def test_every_worker_streams_what_was_appended_through_any(several: Server) -> None:
