@@ -73,6 +73,7 @@ TABLE: Final = Table(
         "fact_positions TEXT NOT NULL",
         "missing_required TEXT NOT NULL",
         "accepted_without TEXT NOT NULL",
+        "required_count INTEGER NOT NULL",
     ),
     indexes=(
         "state, since_time, entity, key",
@@ -117,6 +118,7 @@ def _values(handoff: HandoffState) -> Values:
         " ".join(map(str, handoff.fact_positions)),
         " ".join(handoff.missing_required),
         " ".join(handoff.accepted_without),
+        handoff.required_count,
     )
     return values
 

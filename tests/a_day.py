@@ -302,7 +302,7 @@ class Day:
             problem="fact_loss",
             evidence_event_ids=[self.ids["offer"], self.ids["return"]],
             owner_departments=["sales", "shipping"],
-            figure="handoff_fact_loss_rate",
+            figure="handoff_fact_loss",
             text="The order form has no field for the address.",
         )
         self.say(proposed, "quality")
@@ -310,7 +310,7 @@ class Day:
     def until_the_clock_and_the_playbooks_are_done(self) -> None:
         """Wait for what follows by itself: two breaches, and the steps of the playbook."""
         wanted = {"promise-p-call", "promise-response-c-waits"}
-        end_time = time.monotonic() + 30
+        end_time = time.monotonic() + 120
         while True:
             topics = [(one.topic, one.stream) for one in self.client.read_events()]
             broken = {stream for topic, stream in topics if topic == "promise-broken"}

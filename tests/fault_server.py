@@ -50,8 +50,10 @@ Act = Callable[[Any, Callable[[], Any]], Any]
 """What a call does instead of just answering: gets the context and the way to the answer."""
 
 
-QUICK = RetryPolicy(first_delay_seconds=0.01, delay_seconds_max=0.05, attempt_seconds=2.0)
-"""So that tests of many retries are short."""
+HOLD_SECONDS_MAX = 60.0
+
+QUICK = RetryPolicy(first_delay_seconds=0.01, delay_seconds_max=0.05, attempt_seconds=HOLD_SECONDS_MAX)
+"""So that tests of many retries are short. What only takes long, on a slow machine, is not sent a second time."""
 
 
 def note(contact_id: str = "c-1", text: str = "called back") -> EventToAppend:
@@ -103,6 +105,37 @@ def wait(seconds: float) -> Act:
         return proceed()
 
     return act
+
+
+def hold(until: threading.Event) -> Act:
+    """Answer when something has happened."""
+
+    def act(context: Any, proceed: Callable[[], Any]) -> Any:
+        assert until.wait(HOLD_SECONDS_MAX), "what was waited for never happened"
+        return proceed()
+
+    return act
+
+
+def before(do: Callable[[], object], act: Act | None = None) -> Act:
+    """Do something when the call has come, then act; without an act, answer."""
+
+    def first(context: Any, proceed: Callable[[], Any]) -> Any:
+        do()
+        return proceed() if act is None else act(context, proceed)
+
+    return first
+
+
+def after(do: Callable[[], object]) -> Act:
+    """Do something when all is done and nothing is answered yet."""
+
+    def last(context: Any, proceed: Callable[[], Any]) -> Any:
+        answer = proceed()
+        do()
+        return answer
+
+    return last
 
 
 def refuse_groups(code: str, reason: str, *numbers: int) -> Act:

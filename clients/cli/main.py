@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
 
@@ -27,14 +27,26 @@ def main() -> None:
     from clients.cli.output import complain
 
     try:
-        build()(prog_name="tellonce")
+        try:
+            build()(prog_name="tellonce")
+        finally:
+            sys.stdout.flush()
     except CommandError as error:
         complain(str(error))
         sys.exit(error.code)
+    except SystemExit as ended:
+        # Typer ends so, with 1, when nobody reads what is printed any more.
+        if isinstance(ended.__context__, BrokenPipeError):
+            _leave_quietly()
+        raise
     except BrokenPipeError:
-        # The reader (`head`, a pager) has enough. Nothing more may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _leave_quietly()
+
+
+def _leave_quietly() -> NoReturn:
+    """End well: the reader (`head`, a pager) has enough. Nothing more may be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 def build() -> typer.Typer:

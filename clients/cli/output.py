@@ -66,7 +66,8 @@ def table(*columns: str | tuple[str, dict[str, Any]], title: str | None = None) 
 
 
 NUMBER: Final[dict[str, Any]] = {"justify": "right", "no_wrap": True}
-SHORT: Final[dict[str, Any]] = {"no_wrap": True, "overflow": "ellipsis"}
+SHORT: Final[dict[str, Any]] = {"overflow": "fold"}
+"""Ids, codes and times. Where a terminal is too narrow they go on below: an id that is cut is of no use."""
 WIDE: Final[dict[str, Any]] = {"ratio": 1, "overflow": "fold"}
 
 

@@ -153,7 +153,7 @@ class Acceptance:
             raise refused(refusal)
         if refusal is None:
             self._check_authority(rules, at_place, event)
-            if event.header.record_late and holds_back(event, overtakes):
+            if event.header.record_late and holds_back(event, overtakes, at_place):
                 event.header.held_back = True
         if late:
             events = [*events, event]

@@ -110,6 +110,8 @@ class Derivation:
                 policy_version=policy.version,
             )
         payload.missing_required_keys.extend(lacking)
+        if type_.required_facts:
+            payload.required_fact_count = len(set(type_.required_facts))
         decided = bool(type_.required_facts)
         for said, default, within in (
             ("accept_by", payload.default_accept_by, "accept_within"),

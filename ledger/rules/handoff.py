@@ -105,6 +105,8 @@ class HandoffState(NamedTuple):
     """Keys that the policy requires for the type, and that neither the offer nor a supply has passed."""
     accepted_without: tuple[str, ...] = ()
     """Those that were missing when it was first accepted: facts lost on the way."""
+    required_count: int = 0
+    """How many facts the policy requires for the type; 0 where it requires none, or nothing was measured."""
     authentication_event_id: bytes = b""
     """The check of who the customer is that travels with it; empty for none."""
     rated: bool = False
@@ -153,6 +155,8 @@ def offered(event: Event) -> HandoffState:
         terms_record_time=event.due_setter.record,
         terms_import_run=event.due_setter.header.import_run,
         missing_required=tuple(payload.missing_required_keys),
+        # Offers recorded before the count was say at least what is missing.
+        required_count=max(payload.required_fact_count, len(payload.missing_required_keys)),
         authentication_event_id=uuid_bytes(payload.authentication_event_id),
     )
 

@@ -124,10 +124,10 @@ class RequestState(NamedTuple):
     owner_by_handoff_id: str = ""
     """The handoff by which the owner became it; empty when opened or assigned so, or after a return."""
     refused_rule: str = ""
+    """By which rule it was refused last: where the customer's wish gave way to a process. It stays when it is reopened."""
     escalated_count: int = 0
     root_cause: str = ""
     """Said at the last resolution."""
-    """By which rule it was refused last: where the customer's wish gave way to a process. It stays when it is reopened."""
     resolving: Resolution = UNTARGETED
     """Its target, and its waits for the customer: see resolution.py."""
     handoffs: dict[str, HandoffState] = {}  # noqa: RUF012 - copied on change, never written to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from ledger.api.v1.figure_pb2 import FIGURE_SECONDS
@@ -10,7 +11,8 @@ from projections.figures.members import FLAG, Outcome, Series
 from projections.figures.ruling import Ruling
 from projections.figures.tally import Group, Measured, Slice, members_of
 
-_ANSWERED: Final = (Outcome.UNTARGETED, Outcome.IN_TIME, Outcome.LATE)
+_ANSWERED: Final = (Outcome.UNTARGETED, Outcome.IN_TIME, Outcome.LATE, Outcome.KEPT, Outcome.KEPT_LATE)
+_PARTS: Final = {**SPREAD, "without_hours": "Answered ones of departments without a calendar: not in the times."}
 
 
 class _Waits:
@@ -21,10 +23,10 @@ class _Waits:
         self.without_hours = 0
 
 
-def _first_response_business(question: Question) -> Results:
+def _in_opening_hours(question: Question, *, series: int) -> Results:
     ruling = Ruling(question.read)
     groups: dict[Group, _Waits] = {}
-    for found in members_of(question.read, Series.CONTACT, question.asked):
+    for found in members_of(question.read, series, question.asked):
         if found.outcome % FLAG not in _ANSWERED or found.value is None:
             continue
         waits = groups.setdefault(found.group, _Waits())
@@ -56,9 +58,24 @@ DEFINITIONS: Final = (
         unit=FIGURE_SECONDS,
         member_time="received",
         slices=(Slice.CHANNEL, Slice.DEPARTMENT, Slice.REASON, Slice.TIER, Slice.HOUR, Slice.WEEKDAY),
-        parts={**SPREAD, "without_hours": "Answered contacts of departments without a calendar: not in the times."},
-        measure=_first_response_business,
+        parts=_PARTS,
+        measure=partial(_in_opening_hours, series=Series.CONTACT),
         series=(Series.CONTACT,),
+        always_exact=True,
+    ),
+    Definition(
+        name="next_response_business",
+        version=1,
+        title="Next response time in opening hours",
+        text="As next_response, in the opening hours of the department that the contact was with when the message came, by the "
+        "calendar of the policy that ruled then. To be read beside the clock time, which is what the customer waited.",
+        source="domain §4, next response time; S1-2",
+        unit=FIGURE_SECONDS,
+        member_time="received",
+        slices=(Slice.CHANNEL, Slice.DEPARTMENT, Slice.TIER, Slice.HOUR, Slice.WEEKDAY),
+        parts=_PARTS,
+        measure=partial(_in_opening_hours, series=Series.NEXT),
+        series=(Series.NEXT,),
         always_exact=True,
     ),
 )

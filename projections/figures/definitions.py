@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ledger.api.v1.figure_pb2 import FigureDefinition, FigureDefinitions, FigurePartDefinition, FigureSet, FigureSlice
-from projections.figures import business_figures, contact_figures, experience_figures, first_contact, promise_figures, work_figures
+from projections.figures import (
+    business_figures,
+    contact_figures,
+    experience_figures,
+    first_contact,
+    outcome_figures,
+    promise_figures,
+    quality_figures,
+    work_figures,
+)
 from projections.figures.definition import Definition
 
 ALL: Final[tuple[Definition, ...]] = (
@@ -15,6 +24,8 @@ ALL: Final[tuple[Definition, ...]] = (
     *work_figures.DEFINITIONS,
     *first_contact.DEFINITIONS,
     *experience_figures.DEFINITIONS,
+    *quality_figures.DEFINITIONS,
+    *outcome_figures.DEFINITIONS,
 )
 BY_NAME: Final = {one.name: one for one in ALL}
 
@@ -64,6 +75,8 @@ SETS: Final = (
             "handoffs_per_request",
             "reopen_rate",
             "time_to_resolution",
+            "requester_wait",
+            "joint_outcome",
             "answer_consistency",
         ),
     ),
@@ -80,7 +93,7 @@ SETS: Final = (
     Set(
         "handling",
         "For coaching and for the process, never for ranking: handle time with what it must not be bought with.",
-        ("handle_time",),
+        ("handle_time", "answer_completeness", "short_and_repeated"),
     ),
 )
 SETS_BY_NAME: Final = {one.name: one for one in SETS}

@@ -38,8 +38,8 @@ tellonce figures --definitions                                         # this pa
   Durations below a millisecond count as zero.
 - **Cells or rows.** Cells hold counts by quarter hour, channel, department and kind, with every change at its log position.
   They answer the present and any past position. Rows are read one by one, which is slower and always exact, for: `--exact`,
-  `--before`, `--evidence`, slices by reason and tier, periods that do not begin and end on a quarter hour, and the figures that
-  say so below.
+  `--before`, `--evidence`, slices by reason, skill and tier, periods that do not begin and end on a quarter hour, and the figures
+  that say so below.
 - **Evidence** names members by the event that opened them and the event by which they stand as they do, up to 500, with their
   number.
 - **Nothing reads sealed content**: erasing a customer changes no figure.

@@ -26,7 +26,7 @@ from projections.figures.first_contact import bounds
 from projections.figures.members import ANSWERS, MEASURES, Outcome, Series
 from projections.figures.tally import Group, Measured, Outcomes, Slice, members_of
 
-SLICES: Final = (Slice.CHANNEL, Slice.DEPARTMENT, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
+SLICES: Final = (Slice.CHANNEL, Slice.DEPARTMENT, Slice.REASON, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
 _SCORES: Final = (Outcome.HIGH, Outcome.MIDDLE, Outcome.LOW)
 _EASE: Final = 6
 """Steps of the ease scale, 1 to 7."""

@@ -23,7 +23,7 @@ from projections.figures.tally import Found, Group, Slice, members_of
 from projections.versions import Choice, shown
 from projections.view import Read
 
-SLICES: Final = (Slice.CHANNEL, Slice.DEPARTMENT, Slice.REASON, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
+SLICES: Final = (Slice.CHANNEL, Slice.DEPARTMENT, Slice.REASON, Slice.SKILL, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
 
 FOREVER: Final = 2**61
 """Beyond every time that an event can have."""

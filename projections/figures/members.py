@@ -61,6 +61,8 @@ class Series:
     """Questions after satisfaction and scores of customers, at the time of each; scores in thousandths of their scale."""
     NEXT: Final = 10
     """Later messages of a contact, at the time they were received; how long until the answer."""
+    FACTS: Final = 12
+    """Facts required of accepted handoffs, at the time of the offer: how many were passed, and how many were absent."""
 
 
 class Outcome:
@@ -93,9 +95,13 @@ class Outcome:
     """A score that says satisfied, would recommend, was easy."""
     MIDDLE: Final = 17
     LOW: Final = 18
+    PASSED: Final = 19
+    """Required facts that a handoff had when it was first accepted."""
+    ABSENT: Final = 20
+    """Required facts that it lacked then."""
 
 
-OUTCOMES: Final = range(1, 19)
+OUTCOMES: Final = range(1, 21)
 """All outcomes."""
 
 
@@ -113,8 +119,6 @@ MOVED: Final = 2 * FLAG
 """Of a promise: the date moved otherwise."""
 CLAIMED: Final = 4 * FLAG
 """Of a promise: kept in time by word only, recorded afterwards."""
-LOSS: Final = 2 * FLAG
-"""Of a handoff: it was first accepted without a fact that its type requires."""
 RETURNED: Final = FLAG
 """Of a handoff: it was returned at least once."""
 ANSWERS: Final = FLAG
@@ -138,7 +142,7 @@ Columns = Callable[[Values], tuple[Any, ...]]
 Rule = tuple[Columns, Callable[[tuple[Any, ...]], Members]]
 """The columns of a row that matter, and what these count for."""
 
-COUNTED: Final = frozenset({Series.REQUEST, Series.SATISFACTION})
+COUNTED: Final = frozenset({Series.REQUEST, Series.SATISFACTION, Series.FACTS})
 """Series whose values are counts, not durations."""
 
 
@@ -285,12 +289,12 @@ def _of_promise(columns: tuple[Any, ...]) -> Members:
 _HANDOFF = _columns(
     handoffs.TABLE,
     *("from_department", "to_department", "type", "offered_time", "state", "returned_count", "ever_accepted", "accepted_time"),
-    "accepted_without",
+    *("accepted_without", "required_count"),
 )
 
 
 def _of_handoff(columns: tuple[Any, ...]) -> Members:
-    sender, receiver, kind, offered, state, returned, accepted, accepted_time, lost = columns
+    sender, receiver, kind, offered, state, returned, accepted, accepted_time, lost, required = columns
     value: int | None = None
     outcome: int
     if accepted:
@@ -303,9 +307,12 @@ def _of_handoff(columns: tuple[Any, ...]) -> Members:
         outcome = Outcome.WAITING
     if returned:
         outcome += RETURNED
-    if lost:
-        outcome += LOSS
-    return ((Series.HANDOFF, offered, "", sender, receiver, kind, outcome, value),)
+    offer = (Series.HANDOFF, offered, "", sender, receiver, kind, outcome, value)
+    if not accepted or not required:
+        return (offer,)
+    absent = len(lost.split())
+    facts = ((Outcome.PASSED, required - absent), (Outcome.ABSENT, absent))
+    return (offer, *((Series.FACTS, offered, "", sender, receiver, kind, which, count) for which, count in facts if count))
 
 
 _REQUEST = _columns(
@@ -356,7 +363,7 @@ SOURCES: Final[tuple[Source, ...]] = (
     Source(derived_targets.COMPLAINTS, _target_rule(derived_targets.COMPLAINT_TABLE), _TARGET_TIMES),
     Source(messages.VIEW, (_MESSAGE, _of_message), {Series.NEXT: "received_time"}, "key"),
     Source(promises.VIEW, (_PROMISE, _of_promise), {Series.PROMISE: "due_time", Series.FIRST_DATE: "first_due_time"}),
-    Source(handoffs.VIEW, (_HANDOFF, _of_handoff), {Series.HANDOFF: "offered_time"}, "key"),
+    Source(handoffs.VIEW, (_HANDOFF, _of_handoff), {Series.HANDOFF: "offered_time", Series.FACTS: "offered_time"}, "key"),
     Source(requests.VIEW, (_REQUEST, _of_request), {Series.RESOLVED: "first_resolved_time", Series.REQUEST: "opened_time"}),
     Source(experience.VIEW, (_EXPERIENCE, _of_experience), {Series.SATISFACTION: "occur_time"}),
 )
@@ -367,3 +374,9 @@ MEMBERS: Final = {source.view.name: source.rule for source in SOURCES}
 ALL_SERIES: Final = tuple(sorted({series for source in SOURCES for series in source.times}))
 SOURCES_OF: Final = {series: tuple(source for source in SOURCES if series in source.times) for series in ALL_SERIES}
 """By series, where it comes from."""
+
+
+def members_at(view: FoldView, row: Values) -> Members:
+    """Return what a row of a view counts for."""
+    columns, members = MEMBERS[view.name]
+    return members(columns(row))

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from projections.figures.buckets import value_of
 from projections.figures.cells import DAYS_A_BLOCK, SLOT_MICROS, SLOTS_A_DAY, parts_of, summed_until, unpacked
 from projections.figures.members import COUNTED, SOURCES_OF, Source
+from projections.figures.reasons import FEW, Reasons
 from projections.figures.tiering import Tiers
 from projections.versions import Choice, shown
 from projections.view import Read
@@ -29,12 +30,13 @@ class Slice(IntEnum):
     WEEKDAY = 6
     REASON = 7
     TIER = 8
+    SKILL = 9
 
 
 LOCAL: Final = frozenset({Slice.HOUR, Slice.WEEKDAY})
 """Slices that need the zone, and the finest cells."""
 
-OF_ROWS: Final = frozenset({Slice.REASON, Slice.TIER})
+OF_ROWS: Final = frozenset({Slice.REASON, Slice.TIER, Slice.SKILL})
 """Slices that cells do not have."""
 
 Group = tuple[str, ...]
@@ -302,6 +304,12 @@ class _Reader:
 # Exactly, from the rows
 
 
+def few(numbers: Iterable[int]) -> list[int] | None:
+    """Return the numbers of rows to ask for; None where they are so many that all rows are read instead."""
+    listed = sorted(numbers)
+    return listed if len(listed) <= FEW else None
+
+
 class Found(NamedTuple):
     """A member, and the row it comes from."""
 
@@ -334,9 +342,10 @@ def _members_in(read: Read, source: Source, series: int, asked: Asked, states: S
             parameters[condition.rpartition(":")[2]] = value
     choice = Choice(tuple(where), parameters, states)
     query = shown(read, table, f"{source.opener}, from_position, {', '.join(names)}", choice, parameters)
-    reason = names.index("reason") if "reason" in names else None
     subject = names.index("subject")
     rows = read.db.execute(query, parameters).fetchall()
+    reasons = Reasons(read, table, rows) if Slice.REASON in asked.slices else None
+    skill = names.index("skill_needed") if "skill_needed" in names else None
     tiers = Tiers(read, {row[2 + subject] for row in rows}) if Slice.TIER in asked.slices else None
     for entity, position, *values in rows:
         for number, time, channel, department, other, kind, outcome, value in source.members(tuple(values)):
@@ -346,7 +355,9 @@ def _members_in(read: Read, source: Source, series: int, asked: Asked, states: S
             if not LOCAL.isdisjoint(asked.slices):
                 group = _localised(group, asked, time)
             if not OF_ROWS.isdisjoint(asked.slices):
-                more = {Slice.REASON: values[reason] if reason is not None else ""}
+                more = {Slice.SKILL: values[skill] if skill is not None else ""}
+                if reasons is not None:
+                    more[Slice.REASON] = reasons.of(values)
                 if tiers is not None:
                     more[Slice.TIER] = tiers.at(values[subject], time)
                 group = tuple(more.get(one, value) for one, value in zip(asked.slices, group, strict=True))

@@ -6,7 +6,7 @@ from typing import Final
 
 from ledger.api.v1.figure_pb2 import FIGURE_PER_MEMBER, FIGURE_SECONDS, FIGURE_SHARE
 from projections.figures.definition import SPREAD, Definition, Result, all_of, by_group, seconds, share, spread, sum_of
-from projections.figures.members import LOSS, OUTCOMES, REOPENED, RETURNED, Outcome, Series
+from projections.figures.members import OUTCOMES, REOPENED, RETURNED, Outcome, Series
 from projections.figures.tally import Outcomes, Slice
 
 PAIRS: Final = (Slice.DEPARTMENT, Slice.RECEIVER, Slice.KIND, Slice.TIER, Slice.HOUR, Slice.WEEKDAY)
@@ -35,9 +35,10 @@ def _return_rate(outcomes: Outcomes) -> Result:
 
 
 def _fact_loss(outcomes: Outcomes) -> Result:
-    accepted = sum_of(outcomes, Outcome.ACCEPTED)
-    lost = sum_of(outcomes, Outcome.ACCEPTED, with_flag=LOSS)
-    return Result(share(lost, accepted), accepted, (("accepted_without", lost), ("accepted", accepted)))
+    absent, passed = all_of(outcomes, Outcome.ABSENT), all_of(outcomes, Outcome.PASSED)
+    required = absent.total + passed.total
+    parts = (("absent", absent.total), ("required", required), ("accepted_without", absent.n))
+    return Result(share(absent.total, required), required, parts)
 
 
 def _reopen_rate(outcomes: Outcomes) -> Result:
@@ -93,17 +94,22 @@ DEFINITIONS: Final = (
     ),
     Definition(
         name="handoff_fact_loss",
-        version=1,
-        title="Handoffs accepted without a required fact",
-        text="Handoffs first accepted while a fact that the policy requires for their type was passed neither by the offer nor "
-        "by a supply ÷ handoffs accepted, of those offered in the period. Cut by department: what each sender lost.",
+        version=2,
+        title="Required facts lost at handoffs",
+        text="Required facts absent at the first acceptance ÷ facts required, of the accepted handoffs offered in the period. A "
+        "fact is required by the policy for the type, and absent when neither the offer nor a supply passed it. Cut by department: "
+        "what each sender lost. Handoffs of types that require nothing, and imports that are not measured, have no part in it.",
         source="domain §4, fact-loss rate; S1-11, S1-16",
         unit=FIGURE_SHARE,
         member_time="offered",
         slices=PAIRS,
-        parts={"accepted_without": "Accepted without a required fact.", "accepted": "Accepted."},
-        measure=by_group(_fact_loss, Series.HANDOFF),
-        series=(Series.HANDOFF,),
+        parts={
+            "absent": "Required facts absent at the first acceptance.",
+            "required": "Required facts.",
+            "accepted_without": "Handoffs accepted without a required fact.",
+        },
+        measure=by_group(_fact_loss, Series.FACTS),
+        series=(Series.FACTS,),
     ),
     Definition(
         name="handoffs_per_request",

@@ -280,7 +280,7 @@ def test_too_many_events_in_one_call_are_refused(log: LedgerServiceStub) -> None
 
 def status_of_call(call: Any, body: bytes) -> grpc.StatusCode:
     try:
-        call(body, timeout=5)
+        call(body, timeout=30)
     except grpc.RpcError as error:
         code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]
         return code

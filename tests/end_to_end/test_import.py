@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -18,13 +16,13 @@ from clients.connectors.checkpoint import checkpoint_path
 from clients.connectors.importer import run_import
 from clients.connectors.tally import Summary
 from clients.python import Client
+from tests import held_import
 from tests.server_process import Server
 from tests.unit.connectors.offline import outcomes
 
 FRAME: Final = {"import-started", "import-finished"}
 ROWS: Final = 6_000
 CASES: Final = 1_200
-ROOT: Final = Path(__file__).parents[2]
 
 MAPPING = """\
 mapping: 1
@@ -108,15 +106,13 @@ class Desk:
     def run(self, **options: bool) -> Summary:
         return run_import(self.file, self.mapping, target=self.target, reject_path=self.rejects, **options)  # type: ignore[arg-type]
 
-    def start_held(self, rows_taken: int, rows_settled: int, *options: str) -> subprocess.Popen[bytes]:
-        """Run the import by the command line in a process of its own, and return when it stands still in its middle."""
-        held = [sys.executable, "-m", "tests.held_import", str(rows_taken), str(rows_settled)]
-        command = ["import", str(self.file), "--mapping", str(self.mapping)]
-        command += ["--rejects", str(self.rejects), "--target", self.target]
-        process = subprocess.Popen([*held, *command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        _, status = os.waitpid(process.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status), process.communicate()
-        return process
+    @contextmanager
+    def held(self, rows_taken: int, rows_settled: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the import by the command line in a process of its own: it stands still in its middle."""
+        command = [str(self.file), "--mapping", str(self.mapping), "--rejects", str(self.rejects), "--target", self.target]
+        with held_import.started({rows_taken: rows_settled}, *command, *options) as process:
+            held_import.wait_until_held(process)
+            yield process
 
     def expected_ids(self) -> list[str]:
         return sorted(one.envelope.event_id for row in outcomes(self.file, self.mapping) for one in row.events)
@@ -226,10 +222,8 @@ def test_what_the_ledger_refuses_is_rejected_with_its_reason_and_nothing_else_is
 def test_an_import_killed_in_the_middle_goes_on_where_it_was(server: Server, desk_of: DeskOf) -> None:
     desk = desk_of("killed", server.target)
     desk.write(ROWS, CASES)
-    process = desk.start_held(ROWS // 2, ROWS // 10)
-
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    with desk.held(ROWS // 2, ROWS // 10) as process:
+        process.kill()
     begun = len(desk.recorded_ids())
     summary = desk.run(resume=True)
 
@@ -250,9 +244,8 @@ def test_an_import_killed_in_the_middle_goes_on_where_it_was(server: Server, des
 def test_a_killed_import_needs_no_checkpoint(server: Server, desk_of: DeskOf) -> None:
     desk = desk_of("lost", server.target)
     desk.write(ROWS // 2, CASES // 2)
-    process = desk.start_held(ROWS // 4, ROWS // 20)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    with desk.held(ROWS // 4, ROWS // 20) as process:
+        process.kill()
 
     checkpoint_path(desk.rejects).unlink()
     summary = desk.run(resume=True)
@@ -266,12 +259,12 @@ def test_a_killed_import_needs_no_checkpoint(server: Server, desk_of: DeskOf) ->
 def test_an_import_carries_on_when_the_server_is_killed(server: Server, desk_of: DeskOf) -> None:
     desk = desk_of("carries", server.target)
     desk.write(ROWS, CASES)
-    process = desk.start_held(ROWS // 2, ROWS // 10, "--json")
 
-    before = server.kill("server")
-    os.kill(process.pid, signal.SIGCONT)
-    server.wait_until_restarted("server", before)
-    out, err = process.communicate()
+    with desk.held(ROWS // 2, ROWS // 10, "--json") as process:
+        before = server.kill("server")
+        held_import.go_on(process)
+        server.wait_until_restarted("server", before)
+        out, err = process.communicate()
 
     assert (0, b"") == (process.returncode, err)
     assert desk.expected_ids() == desk.recorded_ids()

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(not DATA.is_dir(), reason=f"THE REAL DATA IS NOT HERE: {DATA} is missing, so no figure of it is checked."),
 ]
 
-BROKEN_SECONDS_MAX: Final = 300
+BROKEN_SECONDS_MAX: Final = 900
 APRIL: Final = AsOf(occurred_before=datetime(2016, 4, 1, tzinfo=UTC))
 CHANNELS: Final = {
     "constituent_call": 17_079,

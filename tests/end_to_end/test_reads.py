@@ -502,8 +502,7 @@ def stalled(server: Server) -> Iterator[Stubs]:
     with server.channel() as channel:
         stubs = Stubs(channel)
         stubs.request.ListRequests(ListRequestsRequest(), timeout=TIMEOUT)
-        projector = server.pid("projector")
-        os.kill(projector, signal.SIGSTOP)
+        projector = server.pause("projector")
         try:
             stubs.append(ContactReceived(contact_id="unseen", reason="delivery"))
             yield stubs
@@ -512,10 +511,7 @@ def stalled(server: Server) -> Iterator[Stubs]:
 
 
 def test_views_that_do_not_come_in_time_are_told_with_wanted_and_reached(stalled: Stubs) -> None:
-    def list_soon(request: Any) -> Any:
-        return stalled.request.ListRequests(request, timeout=1.0)
-
-    refusal = refused(list_soon, ListRequestsRequest())
+    refusal = refused(stalled.request.ListRequests, ListRequestsRequest())
 
     assert ("VIEWS_LAGGING", grpc.StatusCode.UNAVAILABLE) == (refusal.reason, refusal.code)
     assert int(refusal.metadata["wanted"]) == int(refusal.metadata["reached"]) + 1
@@ -523,8 +519,8 @@ def test_views_that_do_not_come_in_time_are_told_with_wanted_and_reached(stalled
 
 
 def test_while_the_views_lag_an_older_answer_is_had_at_once(stalled: Stubs) -> None:
-    by_any = stalled.request.ListRequests(ListRequestsRequest(consistency=Consistency(any=True)), timeout=1.0)
-    by_position = stalled.request.ListRequests(ListRequestsRequest(as_of=AsOf(position=2)), timeout=1.0)
+    by_any = stalled.request.ListRequests(ListRequestsRequest(consistency=Consistency(any=True)), timeout=TIMEOUT)
+    by_position = stalled.request.ListRequests(ListRequestsRequest(as_of=AsOf(position=2)), timeout=TIMEOUT)
 
     assert (2, 2) == (by_any.read_at.position, by_position.read_at.position)
 

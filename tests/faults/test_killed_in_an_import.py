@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,18 @@ from projections import digest
 from projections.projector import rebuild
 from projections.view import Read
 from projections.views_file import ViewsFolder, ViewsReader
+from tests import held_import
 from tests.server_process import Server
 
+pytestmark = pytest.mark.timeout(1200)
+
 SIZE = 8_000
+STOPS = (2_000, 4_000, 6_000)
+"""Rows at which something is killed: the import stops itself there, so a kill is in its middle on a machine of any speed."""
+LAST_STOP = 7_900
+"""And once more before the end: however late the last kill comes, it is not over by then."""
+SETTLED_BEFORE = 1_500
+"""So many rows before a stop all is acknowledged; what came after may be under way."""
 
 
 def tellonce(*arguments: str) -> subprocess.Popen[str]:
@@ -37,20 +44,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of invented interactions."""
     file = tmp_path_factory.mktemp("sample") / "sample.jsonl"
     made = tellonce("sample", str(file), "--size", str(SIZE), "--until", "2026-03-01")
-    out, err = made.communicate(timeout=60)
+    out, err = made.communicate()
     assert 0 == made.returncode, out + err
     return file
-
-
-def wait_for_events(target: str, at_least: int, importing: subprocess.Popen[str]) -> int:
-    """Wait until the log has so many events, or the import is over; return its head."""
-    with Client(target) as client:
-        for _ in range(3_000):
-            head = client.head().position
-            if head >= at_least or importing.poll() is not None:
-                return head
-            time.sleep(0.01)
-    raise AssertionError("the import stands still")
 
 
 def acknowledged(server: Server) -> dict[int, bytes]:
@@ -62,54 +58,64 @@ def acknowledged(server: Server) -> dict[int, bytes]:
         reader.close()
 
 
+def options(server: Server, sample: Path, folder: Path) -> tuple[str, ...]:
+    """Return how the sample is imported: what is rejected, and the checkpoint, go into a folder of the test."""
+    rejects = folder / "rejects.jsonl"
+    return (str(sample), "--mapping", "sample", "--target", server.target, "--rejects", str(rejects), "--json")
+
+
 @pytest.mark.parametrize("parts", [("server",), ("projector",), ("clock",), ("server", "projector", "clock")], ids="+".join)
 def test_a_part_killed_in_an_import_loses_nothing_and_is_started_again(
-    server: Server, sample: Path, parts: tuple[str, ...]
+    server: Server, sample: Path, tmp_path: Path, parts: tuple[str, ...]
 ) -> None:
-    chosen = random.Random(len(parts[0]))
-    importing = tellonce("import", str(sample), "--mapping", "sample", "--target", server.target, "--json")
+    stops = {taken: taken - SETTLED_BEFORE for taken in (*STOPS, LAST_STOP)}
     seen: dict[int, bytes] = {}
+    with held_import.started(stops, *options(server, sample, tmp_path)) as importing:
+        for taken in STOPS:
+            held_import.wait_until_held(importing)
+            before = {part: server.pid(part) for part in parts}
+            # Killed while it goes on: rows under way are being recorded, and more come.
+            held_import.go_on(importing)
+            for part in parts:
+                server.kill(part)
+            for part in parts:
+                server.wait_until_restarted(part, before[part])
+            now = acknowledged(server)
+            assert taken - SETTLED_BEFORE <= len(now)
+            assert seen.items() <= now.items()
+            seen = now
+        held_import.wait_until_held(importing)
+        held_import.go_on(importing)
+        out, err = importing.communicate()
 
-    for _ in range(3):
-        wait_for_events(server.target, len(seen) + chosen.randint(400, 1_600), importing)
-        before = {part: server.pid(part) for part in parts}
-        for part in parts:
-            server.kill(part)
-        for part in parts:
-            server.wait_until_restarted(part, before[part])
-        now = acknowledged(server)
-        assert seen.items() <= now.items()
-        seen = now
-    out, err = importing.communicate(timeout=200)
-
-    assert 0 == importing.returncode, out + err
-    check_all_there(server, sample, seen)
+    assert (0, b"") == (importing.returncode, err), out
+    check_all_there(server, sample, tmp_path, seen)
 
 
-def test_everything_killed_in_an_import_goes_on_after_a_start(server: Server, sample: Path) -> None:
+def test_everything_killed_in_an_import_goes_on_after_a_start(server: Server, sample: Path, tmp_path: Path) -> None:
     seen: dict[int, bytes] = {}
-    for number in range(3):
-        importing = tellonce("import", str(sample), "--mapping", "sample", "--target", server.target, "--json", "--resume")
-        wait_for_events(server.target, 1_000 + 1_500 * number, importing)
-        server.kill_all()
-        importing.kill()
-        importing.communicate()
+    command = (*options(server, sample, tmp_path), "--resume")
+    for _ in STOPS:
+        # It goes on where the one before stopped: counted are the rows that it takes itself.
+        with held_import.started({STOPS[0]: STOPS[0] - SETTLED_BEFORE}, *command) as importing:
+            held_import.wait_until_held(importing)
+            server.kill_all()
         now = acknowledged(server)
         assert seen.items() <= now.items()
         seen = now
         server.start()
 
-    importing = tellonce("import", str(sample), "--mapping", "sample", "--target", server.target, "--json", "--resume")
-    out, err = importing.communicate(timeout=200)
+    finishing = tellonce("import", *command)
+    out, err = finishing.communicate()
 
-    assert 0 == importing.returncode, out + err
-    check_all_there(server, sample, seen)
+    assert 0 == finishing.returncode, out + err
+    check_all_there(server, sample, tmp_path, seen)
 
 
-def check_all_there(server: Server, sample: Path, seen: dict[int, bytes]) -> None:
+def check_all_there(server: Server, sample: Path, folder: Path, seen: dict[int, bytes]) -> None:
     """The whole sample is recorded once, what was seen is where it was, and rebuilt views are those that went through the kills."""
-    again = tellonce("import", str(sample), "--mapping", "sample", "--target", server.target, "--json")
-    out, err = again.communicate(timeout=200)
+    again = tellonce("import", *options(server, sample, folder))
+    out, err = again.communicate()
     assert 0 == again.returncode, out + err
     summary = json.loads(out)
     assert 0 == int(summary["events_appended"])

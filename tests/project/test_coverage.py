@@ -19,6 +19,9 @@ COUNTS = {"S0": 10, "S1": 23, "S2": 26, "S3": 13, "S4": 18}
 
 IDS = [f"{source}-{number}" for source, count in COUNTS.items() for number in range(1, count + 1)]
 
+RULES = [*(f"8.{number}" for number in range(1, 13)), *(f"9.{number}" for number in range(1, 12))]
+"""The rules that two readers would read differently (domain §8, §9)."""
+
 NOT_YET = "not yet"
 """Stands in a row, with what is missing, where a requirement is not met."""
 
@@ -89,6 +92,17 @@ def _exists(test: str) -> bool:
     if not file.exists():
         return False
     return not name or re.search(rf"^(async )?def {name}\b", file.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_shown_by_tests_that_exist(rule: str) -> None:
+    text = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {rule} |")]
+
+    named = re.findall(r"`(tests/[^`]+)`", line)
+
+    assert named or NOT_YET in line
+    assert [] == [name for name in named if not _exists(name)]
 
 
 def test_the_table_is_no_older_than_the_documentation_that_points_to_it() -> None:

@@ -46,6 +46,8 @@ class _FigureSliceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FigureSli
     """Reason of the contact or request, as understood last. Read from the rows."""
     FIGURE_BY_TIER: _FigureSlice.ValueType  # 8
     """Tier that the customer had at the member's time. Read from the rows."""
+    FIGURE_BY_SKILL: _FigureSlice.ValueType  # 9
+    """Skill that the contact needed. Read from the rows."""
 
 class FigureSlice(_FigureSlice, metaclass=_FigureSliceEnumTypeWrapper):
     """By what the members of a figure are told apart."""
@@ -68,6 +70,8 @@ FIGURE_BY_REASON: FigureSlice.ValueType  # 7
 """Reason of the contact or request, as understood last. Read from the rows."""
 FIGURE_BY_TIER: FigureSlice.ValueType  # 8
 """Tier that the customer had at the member's time. Read from the rows."""
+FIGURE_BY_SKILL: FigureSlice.ValueType  # 9
+"""Skill that the contact needed. Read from the rows."""
 Global___FigureSlice: _TypeAlias = FigureSlice  # noqa: Y015
 
 class _FigureUnit:

@@ -69,6 +69,7 @@ class HandoffOffered(_message.Message):
     DEFAULT_ACCEPT_BY_FIELD_NUMBER: _builtins.int
     DEFAULT_COMPLETE_BY_FIELD_NUMBER: _builtins.int
     MISSING_REQUIRED_KEYS_FIELD_NUMBER: _builtins.int
+    REQUIRED_FACT_COUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request whose stream this is."""
     handoff_id: _builtins.str
@@ -91,6 +92,8 @@ class HandoffOffered(_message.Message):
     """Event of the customer authentication that travels with it."""
     note: _builtins.str
     """What the receiver should know. Sealed."""
+    required_fact_count: _builtins.int
+    """How many facts the type requires by the policy. Set by the ledger."""
     @_builtins.property
     def accept_by(self) -> _timestamp_pb2.Timestamp:
         """To be accepted by this instant, inclusive."""
@@ -140,10 +143,11 @@ class HandoffOffered(_message.Message):
         default_accept_by: _timestamp_pb2.Timestamp | None = ...,
         default_complete_by: _timestamp_pb2.Timestamp | None = ...,
         missing_required_keys: _abc.Iterable[_builtins.str] | None = ...,
+        required_fact_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "default_accept_by", b"default_accept_by", "default_complete_by", b"default_complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "missing_required_keys", b"missing_required_keys", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "default_accept_by", b"default_accept_by", "default_complete_by", b"default_complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "missing_required_keys", b"missing_required_keys", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "required_fact_count", b"required_fact_count", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "default_accept_by", b"default_accept_by", "default_complete_by", b"default_complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "missing_required_keys", b"missing_required_keys", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "authentication_event_id", b"authentication_event_id", "complete_by", b"complete_by", "default_accept_by", b"default_accept_by", "default_complete_by", b"default_complete_by", "facts", b"facts", "from_department", b"from_department", "handoff_id", b"handoff_id", "missing_required_keys", b"missing_required_keys", "next_step", b"next_step", "note", b"note", "ownership", b"ownership", "promise_ids", b"promise_ids", "reason", b"reason", "request_id", b"request_id", "required_fact_count", b"required_fact_count", "to_assignee", b"to_assignee", "to_department", b"to_department", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

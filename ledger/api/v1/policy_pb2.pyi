@@ -932,7 +932,7 @@ class ServicePolicy(_message.Message):
 
     @_builtins.property
     def silence_limit(self) -> _duration_pb2.Duration:
-        """How long a customer may wait without word before a request is silent. Unset: no limit."""
+        """How long a customer may wait without word before a request is silent. Unset: 7 days, and no notice of it."""
 
     @_builtins.property
     def act_within(self) -> _duration_pb2.Duration:

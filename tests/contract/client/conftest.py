@@ -27,4 +27,4 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
 
 @pytest.fixture
 def client(server: FaultServer, both: Both) -> Any:
-    return both(server.target, retry=QUICK, timeout_seconds=10.0)
+    return both(server.target, retry=QUICK, timeout_seconds=60.0)

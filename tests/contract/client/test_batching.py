@@ -16,7 +16,7 @@ from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.request_pb2 import RequestOpened
 from tests.both_clients import Both
 from tests.cutting_proxy import CuttingProxy
-from tests.fault_server import QUICK, FaultServer, lose_answer, note, refuse, refuse_groups, wait
+from tests.fault_server import QUICK, FaultServer, before, hold, lose_answer, note, refuse, refuse_groups, wait
 
 
 def opened(number: int, which: int) -> RequestOpened:
@@ -78,7 +78,13 @@ def test_the_disturbance_is_one_that_unordered_batching_does_not_survive(server:
 
 
 def test_several_calls_are_in_flight_at_once(server: FaultServer, client: Any) -> None:
-    server.every_append = wait(0.1)
+    four = threading.Event()
+
+    def came() -> None:
+        if server.appends_at_once_max >= 4:
+            four.set()
+
+    server.every_append = before(came, hold(four))
 
     with client.batcher(max_events=10, in_flight=4) as batcher:
         for number in range(80):
@@ -88,27 +94,31 @@ def test_several_calls_are_in_flight_at_once(server: FaultServer, client: Any) -
 
 
 def test_waiting_events_fill_calls(server: FaultServer, client: Any) -> None:
-    server.every_append = wait(0.05)
+    all_added = threading.Event()
+    server.every_append = hold(all_added)
 
     with client.batcher(max_events=50, in_flight=2) as batcher:
         for number in range(400):
             batcher.add(note(f"c-{number}"))
+        all_added.set()
 
-    assert len(server.requests["Append"]) <= 40
+    # The first call leaves with what is there; all others wait until they are full.
+    assert len(server.requests["Append"]) <= 2 + 400 // 50
     assert 50 == max(len(request.groups) for request in server.requests["Append"])
 
 
 def test_adding_blocks_while_too_much_waits(server: FaultServer, client: Any) -> None:
-    server.every_append = wait(0.1)
-    longest = 0.0
+    server.every_append = wait(0.05)
+    ahead_max = 0
 
     with client.batcher(max_events=10, in_flight=1, waiting_events_max=20) as batcher:
-        for number in range(60):
-            began = time.monotonic()
+        for number in range(200):
             batcher.add(note(f"c-{number}"))
-            longest = max(longest, time.monotonic() - began)
+            ahead_max = max(ahead_max, number + 1 - len(server.events))
 
-    assert longest > 0.05
+    # Whoever adds is ahead of what is recorded by what may wait and what is under way.
+    assert ahead_max <= 20 + 10
+    assert 200 == len(server.events)
 
 
 def test_a_refused_event_fails_alone(server: FaultServer, client: Any) -> None:
@@ -161,12 +171,15 @@ def test_a_batcher_that_gets_no_answer_stops_and_says_what_was_not_sent(server: 
 
 
 def test_leaving_the_block_with_an_exception_drops_what_waits(server: FaultServer, client: Any) -> None:
-    server.every_append = wait(0.2)
+    dropped = threading.Event()
+    server.every_append = hold(dropped)
 
     def fail() -> None:
         with client.batcher(max_events=1, in_flight=1) as batcher:
             for _ in range(5):
-                batcher.add(note())
+                future = batcher.add(note())
+            # The call under way is held until the last event that waits was dropped.
+            future.add_done_callback(lambda _: dropped.set())
             raise KeyError
 
     with pytest.raises(KeyError):

@@ -12,7 +12,7 @@ import pytest
 from clients.python import ClosedError, NotRecordedError, RetryPolicy
 from ledger.api.v1.handoff_service_pb2 import Handoff, WatchHandoffsResponse
 from tests.both_clients import Both
-from tests.fault_server import FaultServer, append_request, break_after, note, refuse
+from tests.fault_server import FaultServer, append_request, before, break_after, note, refuse
 
 
 def test_reading_goes_on_after_a_lost_connection_without_gap_or_repetition(server: FaultServer, client: Any) -> None:
@@ -63,10 +63,9 @@ def test_a_subscription_goes_on_after_lost_connections_and_restarts(server: Faul
 
 def test_a_subscription_from_now_misses_nothing_when_its_first_connection_is_lost(server: FaultServer, client: Any) -> None:
     client.append(note())
-    server.script("Subscribe", refuse("UNAVAILABLE"))
+    server.script("Subscribe", before(lambda: server.Append(append_request(note("c-2")), None), refuse("UNAVAILABLE")))
 
     with client.subscribe(after_position=None) as subscription:
-        threading.Timer(0.1, lambda: server.Append(append_request(note("c-2")), None)).start()
         first = next(iter(subscription))
 
     assert 2 == first.position
@@ -76,27 +75,28 @@ def test_a_subscription_from_now_misses_nothing_when_its_first_connection_is_los
 def test_a_stream_is_renewed_silently_when_it_grows_old(server: FaultServer, both: Both) -> None:
     client = both(server.target, retry=RetryPolicy(first_delay_seconds=0.01, stream_seconds=0.2))
     client.append(note())
+    once = before(lambda: None)
+    server.script("Subscribe", once, once, before(lambda: server.Append(append_request(note("c-2")), None)))
 
     with client.subscribe() as subscription:
         walk = iter(subscription)
         first = next(walk)
-        threading.Timer(0.5, lambda: server.Append(append_request(note("c-2")), None)).start()
         second = next(walk)
 
     assert (1, 2) == (first.position, second.position)
-    assert len(server.requests["Subscribe"]) > 2
+    assert [0, 1, 1] == [request.after_position for request in server.requests["Subscribe"][:3]]
 
 
 def test_a_subscription_that_gets_on_lives_longer_than_the_time_given_for_an_answer(server: FaultServer, client: Any) -> None:
     client.append(*[note() for _ in range(7)])
 
     def slow_and_broken(context: Any, proceed: Any) -> Any:
-        time.sleep(0.1)
+        time.sleep(0.5)
         yield from break_after(1)(context, proceed)
 
     server.script("Subscribe", *[slow_and_broken] * 6)
 
-    with client.subscribe(timeout_seconds=0.3) as subscription:
+    with client.subscribe(timeout_seconds=2.5) as subscription:
         found = [one.position for one in islice(subscription, 7)]
 
     assert list(range(1, 8)) == found
@@ -106,18 +106,23 @@ def test_a_subscription_can_be_closed_from_elsewhere(server: FaultServer, client
     client.append(note())
 
     subscription = client.subscribe()
-    threading.Timer(0.2, subscription.close).start()
-    found = [one.position for one in subscription]
+    found = []
+    for one in subscription:
+        found.append(one.position)
+        threading.Thread(target=subscription.close).start()
 
     assert [1] == found
 
 
 def test_a_subscription_ends_with_its_client(server: FaultServer, client: Any) -> None:
     client.append(note())
-    threading.Timer(0.2, client.close).start()
+
+    def follow() -> None:
+        for _ in client.subscribe():
+            threading.Thread(target=client.close).start()
 
     with pytest.raises(ClosedError):
-        list(client.subscribe())
+        follow()
 
 
 def test_a_refused_stream_raises_the_class_of_its_reason(server: FaultServer, client: Any) -> None:

@@ -105,18 +105,22 @@ def in_flight_together(*event_counts: int) -> list[bool]:
 
     async def run() -> list[bool]:
         world = World(views=9, head=9)
+        told: asyncio.Queue[bool] = asyncio.Queue()
         commits = asyncio.Event()
 
         async def append(event_count: int) -> bool:
             try:
                 async with world.lane.admitted(event_count):
+                    told.put_nowait(True)
                     await commits.wait()
                     return True
             except LedgerError:
+                told.put_nowait(False)
                 return False
 
         tasks = [asyncio.create_task(append(event_count)) for event_count in event_counts]
-        await asyncio.sleep(0.05)
+        for _ in tasks:
+            await told.get()
         commits.set()
         return await asyncio.gather(*tasks)
 
