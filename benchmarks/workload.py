@@ -124,7 +124,7 @@ def read_requests(path: Path, first: int, count: int) -> list[bytes]:
     return requests
 
 
-def as_grpc_body(request: AppendRequest) -> bytes:
+def as_grpc_body(request: Message) -> bytes:
     """Return a request as the body of a gRPC call over HTTP/2: no compression, length, message."""
     content = request.SerializeToString()
     return b"\0" + _LENGTH.pack(len(content)) + content

@@ -17,6 +17,7 @@ from ledger.config import (
     LAG_LIMIT_SECONDS,
     LISTEN,
     RECORDING_ALLOWANCE_SECONDS,
+    WORKERS,
     Config,
     load_config,
     places,
@@ -43,6 +44,7 @@ def _commands() -> None:
     "`tellonce serve`\n\n"
     "`tellonce serve --data /srv/tellonce --listen 127.0.0.1:50052`\n\n"
     "`tellonce serve --home-zone Europe/Paris --default-region FR`\n\n"
+    "`tellonce serve --workers 2`\n\n"
     "`tellonce serve --data /srv/node1 --store postgresql://ledger@db1,db2/tellonce`\n\n"
     "`tellonce serve --data /srv/node2 --store postgresql://ledger@db1,db2/tellonce --views-from 127.0.0.1:50051`"
 )
@@ -66,6 +68,14 @@ def serve(
         typer.Option(
             help="Address of the PostgreSQL database of the vault: another one than the log's. "
             "Default: $TELLONCE_VAULT, else the database of the same server whose name ends in _vault."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that answer calls, on one port. With several, appends to a file go through one more process. "
+            f"Default: $TELLONCE_WORKERS, else {WORKERS}.",
+            metavar="N",
         ),
     ] = None,
     home_zone: Annotated[
@@ -122,6 +132,7 @@ def serve(
             vault=vault,
             views_from=views_from,
             lag_limit_seconds=lag_limit,
+            workers=workers,
         )
         supervise(config)
     except ConfigError as error:
@@ -160,7 +171,7 @@ def supervise(config: Config) -> None:
     from ledger import bootstrap
     from ledger.server.lock import FileLock
     from ledger.server.part import log_plainly
-    from ledger.server.supervisor import StartFailedError, Supervisor
+    from ledger.server.supervisor import StartFailedError
 
     log_plainly()
     config.data.prepare()
@@ -170,12 +181,13 @@ def supervise(config: Config) -> None:
             f"The data directory {config.data_dir} is served already, by process {lock.holder()}: "
             "stop that one first, or give another directory with --data."
         )
-    bootstrap.wait_for_predecessor(config)
-    config = bootstrap.with_free_port(config)
-    try:
-        Supervisor(bootstrap.parts(config)).run(lambda recovery_copy: _tell(config, recovery_copy))
-    except StartFailedError:
-        raise typer.Exit(1) from None
+    bootstrap.wait_for_predecessors(config)
+    config, port = bootstrap.with_port(config)
+    with port:
+        try:
+            bootstrap.supervisor(config).run(lambda recovery_copy: _tell(config, recovery_copy))
+        except StartFailedError:
+            raise typer.Exit(1) from None
     logging.getLogger("tellonce").info("stopped")
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import uuid_utils
 from eventsourcing.application import Application
 
-from ledger.api.v1.errors_pb2 import APPEND_TOO_LARGE, FIELD_REQUIRED
+from ledger.api.v1.errors_pb2 import APPEND_TOO_LARGE
 from ledger.api.v1.event_pb2 import EventEnvelope, EventToAppend, Payload
 from ledger.api.v1.governance_pb2 import LedgerOpened
 from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
@@ -20,6 +20,7 @@ from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.catalogue import BY_FIELD, read_event
 from ledger.commit.decision import Decider, IncomingGroup
 from ledger.commit.governing import Governing
+from ledger.commit.reception import receive_groups
 from ledger.commit.record_clock import wall_clock
 from ledger.commit.streams import Streams
 from ledger.commit.subjects import Subjects
@@ -28,8 +29,7 @@ from ledger.durable_file import make_folder
 from ledger.errors import LedgerError
 from ledger.event import Event
 from ledger.event_id import to_bytes, to_text
-from ledger.intake.receive import receive
-from ledger.intake.validate import check, warm
+from ledger.intake.validate import warm
 from ledger.mapper import LedgerMapper
 from ledger.policy.book import PolicyBook
 from ledger.policy.default import POLICY_ID, RECORDING_ALLOWANCE, default_policy
@@ -181,11 +181,7 @@ class Ledger(Application[str]):
         Raises LedgerError at once for what concerns the whole call (APPEND_TOO_LARGE, QUEUE_FULL, SHUTTING_DOWN); the future
         raises it for what concerns the store. `internal` callers are the ledger's own parts: they may write reserved topics.
         """
-        received: list[IncomingGroup | LedgerError] = []
-        event_count = 0
-        for index, group in enumerate(groups):
-            event_count += len(group.events)
-            received.append(self._receive(group, f"groups[{index}]", internal))
+        event_count = sum(len(group.events) for group in groups)
         if event_count > APPEND_EVENTS_MAX:
             raise LedgerError(
                 APPEND_TOO_LARGE,
@@ -193,39 +189,19 @@ class Ledger(Application[str]):
                 event_count=event_count,
                 event_count_max=APPEND_EVENTS_MAX,
             )
-        return self.writer.submit(received, event_count)
+        return self.submit_received(
+            receive_groups(groups, internal=internal, home_zone=self.home_zone, default_region=self.default_region), event_count
+        )
+
+    def submit_received(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int) -> Future[list[GroupResult]]:
+        """Append groups that went through intake already; see `submit`."""
+        return self.writer.submit(groups, event_count)
 
     def close(self) -> None:
         """Record what waits, and close the files."""
         self.writer.close()
         self.vault.close()
         super().close()
-
-    def _receive(self, group: EventGroup, path: str, internal: bool) -> IncomingGroup | LedgerError:
-        try:
-            if not group.events:
-                raise LedgerError(
-                    FIELD_REQUIRED,
-                    f"{path}.events is empty: a group has at least one event.",
-                    violations=[(f"{path}.events", "value is required")],
-                )
-            for index, expectation in enumerate(group.expectations):
-                check(expectation, f"{path}.expectations[{index}]")
-            return IncomingGroup(
-                [
-                    receive(
-                        event,
-                        f"{path}.events[{index}]",
-                        internal=internal,
-                        home_zone=self.home_zone,
-                        default_region=self.default_region,
-                    )
-                    for index, event in enumerate(group.events)
-                ],
-                group.expectations,
-            )
-        except LedgerError as error:
-            return error
 
     def _committed(self, events: Sequence[Event], head: Head) -> None:
         self._subjects.committed(events)

@@ -8,9 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -40,19 +40,25 @@ from ledger.api.v1 import (
 from ledger.application import Ledger, OpenedElsewhereError, warm_rules
 from ledger.commit.record_clock import wall_clock
 from ledger.config import Config
-from ledger.data_directory import ConfigError
+from ledger.data_directory import APPENDER, ConfigError
 from ledger.durable_file import ServerSettingError
 from ledger.followers.process import run_clock, run_playbooks
 from ledger.internal.v1 import node_service_pb2
+from ledger.passing_ledger import PassingLedger, ReadableLedger
 from ledger.privacy.master_key import MasterKeyError
 from ledger.privacy.vault import VaultUnavailableError, WrongMasterKeyError
+from ledger.server.append_door import AppendDoor, AppendsEndedError
+from ledger.server.append_line import AppendLine
+from ledger.server.appends import Appends, OwnAppends, PassedAppends
 from ledger.server.customers import Customers
 from ledger.server.head import Head
 from ledger.server.lane import BulkLane
 from ledger.server.lock import FileLock
 from ledger.server.mailbox import Mailbox
 from ledger.server.nodes import NodeWatch
+from ledger.server.part_status import PartsFile
 from ledger.server.pieces import Pieces
+from ledger.server.port import hold_port
 from ledger.server.reading import Reading
 from ledger.server.registration import warm_up
 from ledger.server.services.admin import AdminServicer
@@ -74,9 +80,9 @@ from ledger.server.services.playbook import PlaybookServicer
 from ledger.server.services.policy import PolicyServicer
 from ledger.server.services.promise import PromiseServicer
 from ledger.server.services.request import RequestServicer
-from ledger.server.serving import AppendsEndedError, Service, serve
+from ledger.server.serving import Service, serve
 from ledger.server.snapshots import Snapshots
-from ledger.server.supervisor import Part
+from ledger.server.supervisor import Part, Supervisor
 from ledger.server.waiting import Waiting
 from ledger.sqlite_file import SchemaTooNewError, SqliteSettingError
 from ledger.store.opening import commit_listeners, nodes_of
@@ -114,22 +120,50 @@ OTHER_SERVER_SECONDS: Final = 20.0
 """A server whose supervisor died may need so long to finish what it has begun."""
 
 
-def run_server(config: Config, ready: Callable[[Any], None]) -> None:
-    """Run the server: open the ledger for appending, and serve until SIGTERM."""
+def run_server(config: Config, name: str, ready: Callable[[Any], None]) -> None:
+    """Run a process that answers calls and appends: open the ledger, and serve until SIGTERM."""
+    with _running(config, name):
+        ledger = _open_ledger(config)
+        try:
+            asyncio.run(_serve(config, name, ledger, ready))
+        finally:
+            ledger.close()
+
+
+def run_worker(config: Config, name: str, ready: Callable[[Any], None]) -> None:
+    """Run a process that answers calls, and passes appends to the one that appends, until SIGTERM."""
+    with _running(config, name):
+        ledger = PassingLedger(config.data)
+        try:
+            asyncio.run(_serve_passing(config, name, ledger, ready))
+        finally:
+            ledger.close()
+
+
+def run_appender(config: Config, ready: Callable[[Any], None]) -> None:
+    """Run the process that appends for several workers, until SIGTERM."""
+    with _running(config, APPENDER):
+        ledger = _open_ledger(config)
+        try:
+            asyncio.run(_append(config, ledger, ready))
+        finally:
+            ledger.close()
+
+
+@contextmanager
+def _running(config: Config, name: str) -> Iterator[None]:
+    """Hold the lock of a process that serves or appends, and end it with a message where it cannot go on."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    lock = FileLock(config.data.server_lock)
+    lock = FileLock(config.data.lock_of(name))
     if not lock.acquire(OTHER_SERVER_SECONDS):
-        sys.exit(f"Process {lock.holder()} still appends to {config.data_dir}: stop it first.")
-    ledger = _open_ledger(config)
-    warm_rules()
+        sys.exit(f"Process {lock.holder()} still serves {config.data_dir}: stop it first.")
     try:
-        asyncio.run(_serve(config, ledger, ready))
+        yield
     except AppendsEndedError:
         sys.exit("The writer of the ledger ended: this process ends too, and another one starts.")
     except OSError as error:
         sys.exit(str(error))
     finally:
-        ledger.close()
         lock.release()
 
 
@@ -148,47 +182,99 @@ def _open_ledger(config: Config) -> Ledger:
         sys.exit(str(error))
 
 
-async def _serve(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -> None:
+async def _append(config: Config, ledger: Ledger, ready: Callable[[Any], None]) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    nodes = NodeWatch(
-        nodes_of(config.data.log),
-        f"{platform.node()} {config.data_dir}",
-        Snapshots(config.data.views).position,
-        config.lag_limit_seconds,
-        ledger.store,
-        ledger.failed.set,
-    )
-    services = _services(config, ledger, loop, nodes)
+    projector = WakeSender(config.data.projector_socket)
+    ledger.on_commit.append(lambda position: projector.wake())
+    door = AppendDoor(ledger, Mailbox(loop))
+    await door.keep_open(config.data.append_socket, stopping, lambda: ready(_recovery_copy(ledger)))
+
+
+async def _serve(config: Config, name: str, ledger: Ledger, ready: Callable[[Any], None]) -> None:
+    mailbox = Mailbox(asyncio.get_running_loop())
+    log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
+    head = Head(lambda: ledger.head().position, log_threads, alone=not ledger.store.shared)
+    nodes = _node_watch(config, ledger, ledger.failed)
+    services, lane = _services(config, name, ledger, OwnAppends(ledger, mailbox, log_threads), head, nodes, log_threads)
+    _wake_on_commit(config, ledger, mailbox, head.waiting, lane)
+    tell = partial(ready, _recovery_copy(ledger))
+    await _serve_services(config, name, services, lambda: ledger.read_only_reason, ledger.failed, nodes, tell)
+
+
+async def _serve_passing(config: Config, name: str, ledger: PassingLedger, ready: Callable[[Any], None]) -> None:
+    log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
+    # The head of a file is read in microseconds: a thread would cost more than it does.
+    head = Head(lambda: ledger.head().position, None, alone=False)
+    line = AppendLine(config.data.append_socket)
+    appends = PassedAppends(line, log_threads, home_zone=ledger.home_zone, default_region=ledger.default_region)
+    failed = threading.Event()
+    nodes = _node_watch(config, ledger, failed)
+    services, lane = _services(config, name, ledger, appends, head, nodes, log_threads)
+    line.heard += (head.heard, lane.committed)
+    keeping = asyncio.create_task(line.keep())
+    await line.connected()
+    try:
+        await _serve_services(config, name, services, lambda: line.read_only_reason, failed, nodes, partial(ready, None))
+    finally:
+        keeping.cancel()
+        line.close()
+
+
+def _node_watch(config: Config, ledger: ReadableLedger, failed: threading.Event) -> NodeWatch:
+    name = f"{platform.node()} {config.data_dir}"
+    position = Snapshots(config.data.views).position
+    return NodeWatch(nodes_of(config.data.log), name, position, config.lag_limit_seconds, ledger.store, failed.set)
+
+
+def _recovery_copy(ledger: Ledger) -> str | None:
+    return ledger.master_key.recovery_copy() if ledger.master_key.created else None
+
+
+async def _serve_services(
+    config: Config,
+    name: str,
+    services: Sequence[Service],
+    read_only: Callable[[], str | None],
+    failed: threading.Event,
+    nodes: NodeWatch,
+    ready: Callable[[], None],
+) -> None:
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    warm_rules()
     warm_up(service.descriptor for service in services)
     nodes.start()
-
-    def tell(port: int) -> None:
-        ready(ledger.master_key.recovery_copy() if ledger.master_key.created else None)
-
     await serve(
         services,
         address=config.address,
-        socket=config.data.grpc_socket,
+        socket=config.data.grpc_socket if name == config.data.servers[0] else None,
         reflected=config.reflection,
         stopping=stopping,
-        failed=ledger.failed,
-        read_only=lambda: ledger.read_only_reason,
+        failed=failed,
+        read_only=read_only,
         lagging=lambda: nodes.lagging,
-        ready=tell,
+        ready=lambda port: ready(),
     )
     nodes.stop()
 
 
-def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop, nodes: NodeWatch) -> list[Service]:
+def _services(
+    config: Config,
+    name: str,
+    ledger: ReadableLedger,
+    appends: Appends,
+    of_log: Head,
+    nodes: NodeWatch,
+    log_threads: ThreadPoolExecutor,
+) -> tuple[list[Service], BulkLane]:
+    """Return the services of a serving process, and its bulk lane, which wants to hear of commits."""
+    loop = asyncio.get_running_loop()
     branch = Branch(ledger.ledger_id, ledger.incarnation)
     snapshots = Snapshots(config.data.views)
-    log_threads = ThreadPoolExecutor(LOG_THREADS, "log")
-    of_log = Head(lambda: ledger.head().position, log_threads, shared=ledger.store.shared)
     head = of_log.waiting
     views = Waiting(snapshots.position)
-    mailbox = Mailbox(loop)
     lane = BulkLane(views, head.look(), loop.time)
     query_threads = ThreadPoolExecutor(QUERY_THREADS, "query")
     reading = Reading(
@@ -205,18 +291,18 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop, n
         node=platform.node(),
     )
     customers = Customers(ledger.vault, ledger.default_region)
+    parts_file = PartsFile(config.data.parts_file)
     log_servicer = LogServicer(
         ledger=ledger,
+        appends=appends,
         branch=branch,
         head=head,
         lane=lane,
-        mailbox=mailbox,
         pieces=Pieces(ledger.store, ledger.content),
         threads=log_threads,
     )
-    _wake_on_commit(config, ledger, mailbox, head, lane)
-    _look_when_woken(config, loop, views, of_log)
-    return [
+    _look_when_woken(config, name, loop, views, of_log)
+    services = [
         _service(ledger_service_pb2, log_servicer),
         _service(history_service_pb2, HistoryServicer(reading, customers, snapshots)),
         _service(handoff_service_pb2, HandoffServicer(reading, customers)),
@@ -234,9 +320,10 @@ def _services(config: Config, ledger: Ledger, loop: asyncio.AbstractEventLoop, n
         _service(insight_service_pb2, InsightServicer(reading, customers, ledger.home_zone)),
         _service(policy_service_pb2, PolicyServicer(reading, query_threads)),
         _service(audit_service_pb2, AuditServicer(reading)),
-        _service(admin_service_pb2, AdminServicer(ledger, snapshots, query_threads, nodes)),
+        _service(admin_service_pb2, AdminServicer(ledger, appends, snapshots, nodes, parts_file.read, query_threads)),
         _service(node_service_pb2, NodeServicer(branch, ViewsFolder(config.data.views), query_threads)),
     ]
+    return services, lane
 
 
 def _service(module: Any, servicer: Any) -> Service:
@@ -259,8 +346,8 @@ def _wake_on_commit(config: Config, ledger: Ledger, mailbox: Mailbox, head: Wait
     ledger.on_commit.append(in_writer)
 
 
-def _look_when_woken(config: Config, loop: asyncio.AbstractEventLoop, views: Waiting, head: Head) -> None:
-    wakes = WakeListener(config.data.server_socket)
+def _look_when_woken(config: Config, name: str, loop: asyncio.AbstractEventLoop, views: Waiting, head: Head) -> None:
+    wakes = WakeListener(config.data.wake_socket(name))
 
     def look() -> None:
         # Drained first: what comes after the look wakes again.
@@ -280,44 +367,51 @@ def _hear(commits: Listener, loop: asyncio.AbstractEventLoop, heard: Callable[[]
                 loop.call_soon_threadsafe(heard)
 
 
-def parts(config: Config) -> list[Part]:
-    """Return the processes of a ledger: the server first, the others need it."""
-    return [
-        Part("server", run_server, (config,), stop_seconds=20.0),
-        Part("projector", run_projector, (config.data, config.views_from), stop_seconds=10.0),
-        Part("clock", run_clock, (config.data,), stop_seconds=10.0),
-        Part("playbooks", run_playbooks, (config.data,), stop_seconds=10.0),
-    ]
+def supervisor(config: Config) -> Supervisor:
+    """Return what runs the processes of a ledger."""
+    data = config.data
+    return Supervisor(
+        _serving_stages(config),
+        [
+            Part("projector", run_projector, (data, config.views_from), stop_seconds=10.0),
+            Part("clock", run_clock, (data,), stop_seconds=10.0),
+            Part("playbooks", run_playbooks, (data,), stop_seconds=10.0),
+        ],
+        PartsFile(data.parts_file),
+    )
 
 
-def wait_for_predecessor(config: Config) -> None:
-    """Wait until a server whose supervisor was killed has ended: it holds the port, and appends. Raises ConfigError."""
-    lock = FileLock(config.data.server_lock)
-    if not lock.acquire(OTHER_SERVER_SECONDS):
-        raise ConfigError(f"Process {lock.holder()} still appends to {config.data_dir}: stop it first.")
-    lock.release()
+def _serving_stages(config: Config) -> list[list[Part]]:
+    """Return the processes that serve. To a log in a file one process appends, to one in PostgreSQL every worker does."""
+    first, *others = config.data.servers
+    run = run_worker if others and not config.store else run_server
+    workers = [Part(name, run, (config, name), stop_seconds=20.0) for name in (first, *others)]
+    if not others:
+        return [workers]
+    if config.store:
+        # The first one makes the ledger where there is none.
+        return [workers[:1], workers[1:]]
+    return [[Part(APPENDER, run_appender, (config,), stop_seconds=20.0)], workers]
 
 
-def with_free_port(config: Config) -> Config:
-    """Return the configuration with a port that can be had; for port 0 any free one. Raises ConfigError.
+def wait_for_predecessors(config: Config) -> None:
+    """Wait until processes whose supervisor was killed have ended: they hold the port, and append. Raises ConfigError."""
+    for path in config.data.locks():
+        lock = FileLock(path)
+        if not lock.acquire(OTHER_SERVER_SECONDS):
+            raise ConfigError(f"Process {lock.holder()} still serves {config.data_dir}: stop it first.")
+        lock.release()
 
-    The one chosen is kept for as long as the supervisor runs, so that a server that is started again is found. It lies below the
-    ports that the kernel gives to outgoing connections: one of those could take it before the server does.
+
+def with_port(config: Config) -> tuple[Config, socket.socket]:
+    """Return the configuration with a port that can be had, for port 0 any free one; and what holds it. Raises ConfigError.
+
+    It lies below the ports that the kernel gives to outgoing connections: one of those could take it while no supervisor runs.
     """
     ports = [config.port] if config.port else sample(FREE_PORTS, FREE_PORT_TRIES)
     for port in ports:
-        chosen = replace(config, port=port)
         try:
-            _try_to_bind(chosen)
+            return replace(config, port=port), hold_port(config.host, port)
         except OSError as error:
             refused = error
-        else:
-            return chosen
     raise ConfigError(f"Cannot listen on {config.address}: {refused.strerror}. Give another address with --listen.") from refused
-
-
-def _try_to_bind(config: Config) -> None:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((config.host, config.port))

@@ -22,6 +22,9 @@ ALLOWANCE_SECONDS_MAX: Final = 86_400
 RECORDING_ALLOWANCE_SECONDS: Final = 120.0
 LAG_LIMIT_SECONDS: Final = 10.0
 
+WORKERS: Final = 1
+WORKERS_MAX: Final = 64
+
 VARIABLES: Final = {
     "TELLONCE_DATA": "Data directory, when --data is not given.",
     "TELLONCE_LISTEN": "Address to listen on, when --listen is not given.",
@@ -29,6 +32,7 @@ VARIABLES: Final = {
     "TELLONCE_VAULT": "Address of the PostgreSQL database of the vault, when --vault is not given.",
     "TELLONCE_VIEWS_FROM": "Node whose views a new node takes over, when --views-from is not given.",
     "TELLONCE_LAG_LIMIT": "Seconds a node's views may lag before another one serves in its place, when --lag-limit is not given.",
+    "TELLONCE_WORKERS": "Processes that answer calls, when --workers is not given.",
     "TELLONCE_HOME_ZONE": "Home time zone of a new ledger, when --home-zone is not given.",
     "TELLONCE_DEFAULT_REGION": "Region of phone numbers without a prefix in a new ledger, when --default-region is not given.",
     "TELLONCE_RECORDING_ALLOWANCE": "Recording allowance of a new ledger in seconds, when --recording-allowance is not given.",
@@ -59,6 +63,8 @@ class Config:
     """Host and port of a node whose views are taken over where there are none; empty: they are built from the log."""
     lag_limit_seconds: float = LAG_LIMIT_SECONDS
     """So far the views may lag before a node says that it does not serve, if another one does better."""
+    workers: int = 1
+    """Processes that answer calls."""
 
     @property
     def address(self) -> str:
@@ -68,7 +74,7 @@ class Config:
     @property
     def data(self) -> DataDirectory:
         """Where everything lies."""
-        return DataDirectory(self.data_dir, self.store, self.vault)
+        return DataDirectory(self.data_dir, self.store, self.vault, self.workers)
 
 
 def load_config(
@@ -83,6 +89,7 @@ def load_config(
     vault: str | None = None,
     views_from: str | None = None,
     lag_limit_seconds: float | None = None,
+    workers: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Config:
     """Return what is told by arguments, else by the environment, else by default. Raises ConfigError."""
@@ -108,6 +115,10 @@ def load_config(
     if not 0 <= recording_allowance_seconds <= ALLOWANCE_SECONDS_MAX:
         raise ConfigError(f"The recording allowance is 0 to {ALLOWANCE_SECONDS_MAX} seconds, not {recording_allowance_seconds:g}.")
     store, vault = _databases(store or environment.get("TELLONCE_STORE"), vault or environment.get("TELLONCE_VAULT"))
+    if workers is None:
+        workers = _workers(environment.get("TELLONCE_WORKERS"))
+    if not 1 <= workers <= WORKERS_MAX:
+        raise ConfigError(f"There are 1 to {WORKERS_MAX} workers, not {workers}: give at most one a processor.")
     return Config(
         data_dir=(data_dir or Path(environment.get("TELLONCE_DATA") or DATA_DIR)).expanduser().absolute(),
         host=host,
@@ -120,6 +131,7 @@ def load_config(
         vault=vault,
         views_from=views_from,
         lag_limit_seconds=lag_limit_seconds,
+        workers=workers,
     )
 
 
@@ -168,6 +180,13 @@ def _host_and_port(address: str) -> tuple[str, int]:
     if not colon or not host or not port_text.isascii() or not port_text.isdigit() or int(port_text) > 65_535:
         raise ConfigError(f"{address!r} is not an address: give host and port, such as {LISTEN}.")
     return host, int(port_text)
+
+
+def _workers(text: str | None) -> int:
+    try:
+        return int(text) if text else WORKERS
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a number of workers: give TELLONCE_WORKERS such as 2.") from None
 
 
 def _parsed(listen: str) -> tuple[str, int]:

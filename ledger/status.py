@@ -1,4 +1,4 @@
-"""How a refusal is written for callers: one `google.rpc.Status`, the same in a trailer and in a group's result.
+"""How a refusal is written: one `google.rpc.Status`, the same in a trailer, in a group's result, and between processes.
 
 Pure: builds messages, sends and logs nothing.
 """
@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from ledger.api.v1.errors_pb2 import ErrorReason
 from ledger.errors import LedgerError
 
 DOMAIN: Final = "tellonce"
@@ -57,6 +58,22 @@ def status_of(error: LedgerError) -> Status:
         whole, micros = divmod(round(error.retry_after_seconds * _MICROS), _MICROS)
         details.append(RetryInfo(retry_delay=Duration(seconds=whole, nanos=micros * 1_000)))
     return Status(code=status_code(error).value[0], message=error.message, details=[_packed(detail) for detail in details])
+
+
+def error_of(status: Status) -> LedgerError:
+    """Return the refusal that was written with `status_of`."""
+    info, bad_request, retry = ErrorInfo(), BadRequest(), RetryInfo()
+    for detail in status.details:
+        for kind in (info, bad_request, retry):
+            detail.Unpack(kind)
+    delay = retry.retry_delay
+    return LedgerError(
+        ErrorReason.Value(info.reason),
+        status.message,
+        violations=[(violation.field, violation.description) for violation in bad_request.field_violations],
+        retry_after_seconds=delay.seconds + delay.nanos / 1e9 if retry.HasField("retry_delay") else None,
+        **info.metadata,
+    )
 
 
 def _packed(detail: Message) -> Any:

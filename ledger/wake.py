@@ -34,17 +34,18 @@ def check_socket_path(path: Path) -> None:
 
 
 class WakeSender:
-    """Wakes whoever listens at a path. Never blocks and never raises; safe from several threads."""
+    """Wakes whoever listens at these paths. Never blocks and never raises; safe from several threads."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
+    def __init__(self, *paths: Path) -> None:
+        self._paths = [str(path) for path in paths]
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def wake(self) -> None:
-        """Wake the listener, if there is one."""
-        with contextlib.suppress(OSError):
-            self._socket.sendto(b"", self._path)
+        """Wake the listeners that there are."""
+        for path in self._paths:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(b"", path)
 
     def close(self) -> None:
         """Close the socket."""

@@ -52,7 +52,7 @@ def run_projector(data: DataDirectory, views_from: str, ready: Callable[..., Non
         ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id),
     )
     wakes: list[Listener] = [WakeListener(data.projector_socket), *commit_listeners(data.log)]
-    server = WakeSender(data.server_socket)
+    servers = WakeSender(*map(data.wake_socket, data.servers))
     ready()
     stalls = 0
     while True:
@@ -71,7 +71,7 @@ def run_projector(data: DataDirectory, views_from: str, ready: Callable[..., Non
             stalls += 1
             continue
         if applied:
-            server.wake()
+            servers.wake()
         else:
             # Calls are taken first and the log is read afterwards, so none is missed.
             wait_for_any(wakes, LOOK_SECONDS)

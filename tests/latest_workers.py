@@ -20,6 +20,9 @@ from ledger.api.v1.event_pb2 import EventToAppend
 from ledger.api.v1.ledger_service_pb2 import Appended
 from tests.history_checker import Recorder
 
+PATIENCE_SECONDS: Final = 180.0
+"""A call is tried again for so long: a part that was killed may need a while on a busy machine."""
+
 CUSTOMERS: Final = tuple(f"customer-{number}@example.org" for number in range(12))
 
 
@@ -77,7 +80,7 @@ def _note(recorder: Recorder, start: float, events: list[EventToAppend], future:
 def main(role: str, target: str, file: str, process: str, until: str) -> None:
     """Do what the role says."""
     recorder = Recorder(Path(file), process)
-    with Client(target) as client:
+    with Client(target, timeout_seconds=PATIENCE_SECONDS) as client:
         {"append": append, "read": read, "bulk": bulk}[role](client, recorder, Path(until), random.Random(process))
     recorder.close()
 

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import grpc
 
-START_SECONDS: Final = 120.0
+START_SECONDS: Final = 240.0
 STOP_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.02
 """The first two are for a machine on which much else runs: nothing waits so long where all is well."""
@@ -52,6 +52,11 @@ class Server:
                 raise AssertionError(f"The server did not start:\n{self.out}\n{self.err}")
             time.sleep(LOOK_SECONDS)
         self.target = found[1]
+        return self
+
+    def with_options(self, *options: str) -> Self:
+        """Give other options to the next start."""
+        self._options = options
         return self
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -10,6 +10,7 @@ from benchmarks.figures import (
     append_one,
     append_stock,
     append_store,
+    append_umadb,
     disk,
     freshness,
     growth,
@@ -21,10 +22,12 @@ from benchmarks.figures import (
     queries,
     start,
     sustained,
+    workers,
 )
 
 FIGURES: Final[tuple[Figure, ...]] = (
     append_one.FIGURE,
+    append_umadb.FIGURE,
     append_many.FIGURE,
     append_stock.FIGURE,
     append_store.FIGURE,
@@ -39,6 +42,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     disk.FIGURE,
     start.FIGURE,
     nodes.FIGURE,
+    workers.FIGURE,
 )
 """In the order they run: P3c is compared with P5. A new figure is a line here."""
 

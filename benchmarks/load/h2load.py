@@ -19,13 +19,15 @@ def h2load() -> str | None:
     return shutil.which("h2load")
 
 
-def run(program: str, address: str, method: str, body: Path, in_flight: int, seconds: float, log: Path) -> dict[str, Any]:
-    """Keep so many calls in flight over one connection, and return what `load.unary` returns, events apart."""
+def run(
+    program: str, address: str, method: str, body: Path, in_flight: int, seconds: float, log: Path, connections: int = 1
+) -> dict[str, Any]:
+    """Keep so many calls in flight over each connection, and return what `load.unary` returns, events apart."""
     log.unlink(missing_ok=True)
     whole_seconds = max(round(seconds), 1)
     command = [
         program,
-        "-c1",
+        f"-c{connections}",
         f"-m{in_flight}",
         f"-D{whole_seconds}",
         f"--warm-up-time={WARM_SECONDS}",

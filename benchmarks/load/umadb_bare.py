@@ -1,4 +1,5 @@
-"""UmaDB alone, by its own Python client: one caller, so many events an append. Prints {"events", "seconds"}.
+"""UmaDB alone, by its own Python client: so many callers, each with a connection, so many events an append. Prints {"events",
+"seconds"}.
 
 The events are those of the request file as they were sent: neither checked nor sealed.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 
@@ -17,12 +19,25 @@ from benchmarks.workload import read_requests
 from ledger.api.v1.ledger_service_pb2 import AppendRequest
 
 
+def keep_appending(target: str, batches: list[list[umadb.Event]], end: float) -> int:
+    """Append until the end, one append after the other, and return how many events were acknowledged before it."""
+    client = umadb.Client(f"http://{target}")
+    events = 0
+    for batch in cycle(batches):
+        client.append(batch)
+        if time.perf_counter() >= end:
+            break
+        events += len(batch)
+    return events
+
+
 def main() -> None:
     """Read what is asked for, and do it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", required=True)
     parser.add_argument("--requests", type=Path, required=True)
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--callers", type=int, default=1)
     parser.add_argument("--seconds", type=float, required=True)
     arguments = parser.parse_args()
     batches = [
@@ -33,17 +48,15 @@ def main() -> None:
         ]
         for content in read_requests(arguments.requests, 0, arguments.count)
     ]
-    client = umadb.Client(f"http://{arguments.target}")
-    client.append(batches[0])
+    umadb.Client(f"http://{arguments.target}").append(batches[0])
     begin = time.perf_counter()
-    now, events = begin, 0
-    for batch in cycle(batches):
-        client.append(batch)
-        events += len(batch)
-        now = time.perf_counter()
-        if now - begin >= arguments.seconds:
-            break
-    print(json.dumps({"events": events, "seconds": now - begin}))
+    with ThreadPoolExecutor(arguments.callers) as callers:
+        # Its client lets go of the interpreter while it waits, so threads are callers enough.
+        counts = [
+            callers.submit(keep_appending, arguments.target, batches, begin + arguments.seconds) for _ in range(arguments.callers)
+        ]
+        events = sum(count.result() for count in counts)
+    print(json.dumps({"events": events, "seconds": arguments.seconds}))
 
 
 if __name__ == "__main__":

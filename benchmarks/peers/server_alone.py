@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ledger.bootstrap import run_server, with_free_port
+from ledger.bootstrap import run_server, with_port
 from ledger.config import load_config
+from ledger.data_directory import SERVER
 from ledger.server.part import collect_seldom
 
 
@@ -18,15 +19,16 @@ def main() -> None:
     """Serve until SIGTERM."""
     data, *databases = sys.argv[1:]
     store, vault = databases or (None, None)
-    config = load_config(data_dir=Path(data), listen="127.0.0.1:0", store=store, vault=vault, environment={})
-    config = with_free_port(config)
+    config = load_config(data_dir=Path(data), listen="127.0.0.1:0", store=store, vault=vault, workers=1, environment={})
+    config, port = with_port(config)
     config.data.prepare()
 
     def ready(said: object) -> None:
         collect_seldom()
         print(f"listening on {config.address}", flush=True)
 
-    run_server(config, ready)
+    with port:
+        run_server(config, SERVER, ready)
 
 
 if __name__ == "__main__":

@@ -33,16 +33,16 @@ CHANNEL_OPTIONS: Final[list[tuple[str, int]]] = [
     # Without this the server refuses streams (RST_STREAM 7) that a well-behaved client opened in the moment before it saw the
     # limit: 911 of 4,000 calls in bursts of 1,000 on one channel failed, and none with it.
     ("grpc.http.overload_protection", 0),
-    # A second server on the port must fail, not share it silently.
-    ("grpc.so_reuseport", 0),
+    # The workers of one ledger share the port. Another program cannot: the supervisor holds it (port.py).
+    ("grpc.so_reuseport", 1),
     ("grpc.server_handshake_timeout_ms", 10_000),
     # Callers may ask every 30 s whether the connection lives, also without calls; more often is abuse and ends it.
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    # Connections are renewed, so that callers find other processes after a restart; streams get time to resume.
-    ("grpc.max_connection_age_ms", 3_600_000),
+    # Connections are renewed, so that they spread over all workers again after one was restarted; streams get time to resume.
+    ("grpc.max_connection_age_ms", 300_000),
     ("grpc.max_connection_age_grace_ms", 600_000),
     ("grpc.max_connection_idle_ms", 1_800_000),
 ]
@@ -60,7 +60,7 @@ class CallClass(Enum):
 
 
 LIMITS: Final = {CallClass.APPEND: 1_000, CallClass.READ: 200, CallClass.STREAM: 100, CallClass.STATUS: 50, CallClass.COPY: 1}
-"""Calls of each class under way at once in the process."""
+"""Calls of each class under way at once in the process: each worker has these limits for itself."""
 
 _BEYOND: Final = {
     CallClass.APPEND: (QUEUE_FULL, "appends are waiting to be committed"),

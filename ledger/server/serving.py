@@ -14,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
+from ledger.server.append_door import AppendsEndedError
 from ledger.server.limits import CHANNEL_OPTIONS, make_gates
 from ledger.server.registration import handlers_of
 from ledger.server.services.health import HealthServicer
@@ -37,15 +38,11 @@ class Service(NamedTuple):
     servicer: Any
 
 
-class AppendsEndedError(Exception):
-    """The ledger's writer ended unasked: the process has to end, and a new one to start."""
-
-
 async def serve(
     services: Sequence[Service],
     *,
     address: str,
-    socket: Path,
+    socket: Path | None,
     reflected: bool,
     stopping: asyncio.Event,
     failed: threading.Event,
@@ -55,6 +52,7 @@ async def serve(
 ) -> None:
     """Serve until `stopping` is set, then end gracefully. `ready` is called with the port once calls are taken.
 
+    `socket`: the door for the ledger's own parts; None: they have it in another process.
     Raises OSError when a port cannot be had, AppendsEndedError when `failed` is set.
     """
     server = grpc.aio.server(options=CHANNEL_OPTIONS)
@@ -68,7 +66,8 @@ async def serve(
     if reflected:
         reflection.enable_server_reflection((*names, health_service.descriptor.full_name, reflection.SERVICE_NAME), server)
     port = _bind(server, address)
-    _bind_socket(server, socket)
+    if socket is not None:
+        _bind_socket(server, socket)
     await server.start()
     ready(port)
     try:

@@ -114,3 +114,26 @@ def test_a_node_is_told_whose_views_to_take_over_and_how_far_it_may_lag() -> Non
 def test_what_a_node_cannot_be_told_is_refused(name: str, value: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load_config(environment={name: value})
+
+
+def test_the_number_of_workers_is_one_unless_told() -> None:
+    environment = {"TELLONCE_WORKERS": "3"}
+
+    assert (1, 3, 2) == (
+        load_config(environment={}).workers,
+        load_config(environment=environment).workers,
+        load_config(workers=2, environment=environment).workers,
+    )
+    assert ["server"] == load_config(environment={}).data.servers
+    assert ["worker-1", "worker-2", "worker-3"] == load_config(environment=environment).data.servers
+
+
+@pytest.mark.parametrize("workers", [0, -1, 65])
+def test_a_number_of_workers_that_cannot_be_is_refused(workers: int) -> None:
+    with pytest.raises(ConfigError, match="1 to 64 workers"):
+        load_config(workers=workers, environment={})
+
+
+def test_a_number_of_workers_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is not a number of workers"):
+        load_config(environment={"TELLONCE_WORKERS": "many"})

@@ -19,7 +19,7 @@ from clients.cli.output import NUMBER, SHORT, WIDE, console, print_json, print_r
 from clients.cli.times import show_seconds, show_time
 from clients.cli.words import topic_words, word, words
 from clients.python import AsOf, Client
-from ledger.api.v1.admin_service_pb2 import GetStatusResponse
+from ledger.api.v1.admin_service_pb2 import RUNNING, WAITING, GetStatusResponse, Part, PartState
 from ledger.api.v1.audit_service_pb2 import ViewDigest
 from ledger.api.v1.identity_service_pb2 import DuplicateCandidate, LinkIneffective
 from ledger.api.v1.insight_service_pb2 import Finding, FindingKind
@@ -115,8 +115,26 @@ def status_table(row: GetStatusResponse, utc: bool) -> Table:
     for node in row.nodes:
         lag = f"{show_seconds(node.lag_seconds)} behind" if node.lag_seconds else "up to date"
         made.add_row("this node" if node.here else "node", f"{node.name}: position {node.views_position:,}, {lag}")
+    if row.parts:
+        made.add_row("processes", Text("\n").join(_part(part, utc) for part in row.parts))
     made.add_row("version", f"{row.version}, views {row.view_version}")
     return made
+
+
+def _part(part: Part, utc: bool) -> Text:
+    """Say how a process is: one that keeps ending stands out."""
+    said = f"{part.name}: {word(PartState.DESCRIPTOR, part.state) or 'not started'}"
+    if part.HasField("process_id"):
+        said += f", process {part.process_id} since {show_time(part.start_time, utc=utc)}"
+    if part.state == WAITING:
+        said += f", started again at {show_time(part.next_start_time, utc=utc)}"
+    if part.failures:
+        said += f", ended unasked {part.failures:,} times, last with {part.last_end}"
+    if part.failures_in_a_row > 1:
+        said += f", {part.failures_in_a_row:,} times in a row"
+    return Text(
+        said, "" if part.state == RUNNING and not part.failures_in_a_row else "red" if part.failures_in_a_row > 1 else "yellow"
+    )
 
 
 def _size(size_bytes: int) -> str:

@@ -25,19 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ledger/api/v1/admin_service.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xdf\x03\n\x11GetStatusResponse\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x03\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x34\n\x10head_record_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eviews_position\x18\x05 \x01(\x03\x12\x17\n\x0fsearch_position\x18\x06 \x01(\x03\x12\x12\n\nlag_events\x18\x07 \x01(\x03\x12\x13\n\x0blag_seconds\x18\x08 \x01(\x01\x12\x0f\n\x07version\x18\t \x01(\t\x12\x14\n\x0cview_version\x18\n \x01(\x05\x12\r\n\x05store\x18\x0b \x01(\t\x12\x11\n\tlog_bytes\x18\x0c \x01(\x03\x12\x13\n\x0bviews_bytes\x18\r \x01(\x03\x12\x14\n\x0cqueue_events\x18\x0e \x01(\x03\x12\x17\n\x0fset_aside_count\x18\x0f \x01(\x03\x12\x18\n\x10open_import_runs\x18\x10 \x03(\t\x12\x18\n\x10read_only_reason\x18\x11 \x01(\t\x12\"\n\x05nodes\x18( \x03(\x0b\x32\x13.ledger.api.v1.Node\x12\x16\n\x0elagging_reason\x18) \x01(\t\"~\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eviews_position\x18\x02 \x01(\x03\x12\x13\n\x0blag_seconds\x18\x03 \x01(\x01\x12-\n\tseen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04here\x18\x05 \x01(\x08\x32^\n\x0c\x41\x64minService\x12N\n\tGetStatus\x12\x1f.ledger.api.v1.GetStatusRequest\x1a .ledger.api.v1.GetStatusResponseb\x08\x65\x64itionsp\xe9\x07')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ledger/api/v1/admin_service.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x83\x04\n\x11GetStatusResponse\x12\x11\n\tledger_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x03\x12\x15\n\rhead_position\x18\x03 \x01(\x03\x12\x34\n\x10head_record_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eviews_position\x18\x05 \x01(\x03\x12\x17\n\x0fsearch_position\x18\x06 \x01(\x03\x12\x12\n\nlag_events\x18\x07 \x01(\x03\x12\x13\n\x0blag_seconds\x18\x08 \x01(\x01\x12\x0f\n\x07version\x18\t \x01(\t\x12\x14\n\x0cview_version\x18\n \x01(\x05\x12\r\n\x05store\x18\x0b \x01(\t\x12\x11\n\tlog_bytes\x18\x0c \x01(\x03\x12\x13\n\x0bviews_bytes\x18\r \x01(\x03\x12\x14\n\x0cqueue_events\x18\x0e \x01(\x03\x12\x17\n\x0fset_aside_count\x18\x0f \x01(\x03\x12\x18\n\x10open_import_runs\x18\x10 \x03(\t\x12\x18\n\x10read_only_reason\x18\x11 \x01(\t\x12\"\n\x05parts\x18\x1e \x03(\x0b\x32\x13.ledger.api.v1.Part\x12\"\n\x05nodes\x18( \x03(\x0b\x32\x13.ledger.api.v1.Node\x12\x16\n\x0elagging_reason\x18) \x01(\t\"~\n\x04Node\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eviews_position\x18\x02 \x01(\x03\x12\x13\n\x0blag_seconds\x18\x03 \x01(\x01\x12-\n\tseen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04here\x18\x05 \x01(\x08\"\xf5\x01\n\x04Part\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.ledger.api.v1.PartState\x12\x12\n\nprocess_id\x18\x03 \x01(\x03\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x66\x61ilures_in_a_row\x18\x05 \x01(\x05\x12\x10\n\x08\x66\x61ilures\x18\x06 \x01(\x03\x12\x10\n\x08last_end\x18\x07 \x01(\t\x12\x33\n\x0fnext_start_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*O\n\tPartState\x12\x1a\n\x16PART_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STARTING\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x0b\n\x07WAITING\x10\x03\x32^\n\x0c\x41\x64minService\x12N\n\tGetStatus\x12\x1f.ledger.api.v1.GetStatusRequest\x1a .ledger.api.v1.GetStatusResponseb\x08\x65\x64itionsp\xe9\x07')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ledger.api.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PARTSTATE']._serialized_start=999
+  _globals['_PARTSTATE']._serialized_end=1078
   _globals['_GETSTATUSREQUEST']._serialized_start=85
   _globals['_GETSTATUSREQUEST']._serialized_end=103
   _globals['_GETSTATUSRESPONSE']._serialized_start=106
-  _globals['_GETSTATUSRESPONSE']._serialized_end=585
-  _globals['_NODE']._serialized_start=587
-  _globals['_NODE']._serialized_end=713
-  _globals['_ADMINSERVICE']._serialized_start=715
-  _globals['_ADMINSERVICE']._serialized_end=809
+  _globals['_GETSTATUSRESPONSE']._serialized_end=621
+  _globals['_NODE']._serialized_start=623
+  _globals['_NODE']._serialized_end=749
+  _globals['_PART']._serialized_start=752
+  _globals['_PART']._serialized_end=997
+  _globals['_ADMINSERVICE']._serialized_start=1080
+  _globals['_ADMINSERVICE']._serialized_end=1174
 # @@protoc_insertion_point(module_scope)

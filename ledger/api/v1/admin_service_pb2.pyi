@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PartState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PART_STATE_UNSPECIFIED: _PartState.ValueType  # 0
+    """Not said."""
+    STARTING: _PartState.ValueType  # 1
+    """Started, and not ready yet."""
+    RUNNING: _PartState.ValueType  # 2
+    """It does its work."""
+    WAITING: _PartState.ValueType  # 3
+    """It ended unasked, and is started again at `next_start_time`: at once the first time, then after waits that double up to 10 s."""
+
+class PartState(_PartState, metaclass=_PartStateEnumTypeWrapper):
+    """How a process of the ledger is."""
+
+PART_STATE_UNSPECIFIED: PartState.ValueType  # 0
+"""Not said."""
+STARTING: PartState.ValueType  # 1
+"""Started, and not ready yet."""
+RUNNING: PartState.ValueType  # 2
+"""It does its work."""
+WAITING: PartState.ValueType  # 3
+"""It ended unasked, and is started again at `next_start_time`: at once the first time, then after waits that double up to 10 s."""
+Global___PartState: _TypeAlias = PartState  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):
@@ -59,6 +88,7 @@ class GetStatusResponse(_message.Message):
     SET_ASIDE_COUNT_FIELD_NUMBER: _builtins.int
     OPEN_IMPORT_RUNS_FIELD_NUMBER: _builtins.int
     READ_ONLY_REASON_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
     LAGGING_REASON_FIELD_NUMBER: _builtins.int
     ledger_id: _builtins.str
@@ -104,6 +134,10 @@ class GetStatusResponse(_message.Message):
         """Import runs that are open."""
 
     @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """The processes that serve this data directory, in the order of their start."""
+
+    @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Node]:
         """The nodes of the ledger that were heard of in the last 10 s, this one too, in order of name. Empty for a ledger in a file."""
 
@@ -127,12 +161,13 @@ class GetStatusResponse(_message.Message):
         set_aside_count: _builtins.int | None = ...,
         open_import_runs: _abc.Iterable[_builtins.str] | None = ...,
         read_only_reason: _builtins.str | None = ...,
+        parts: _abc.Iterable[Global___Part] | None = ...,
         nodes: _abc.Iterable[Global___Node] | None = ...,
         lagging_reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "lagging_reason", b"lagging_reason", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "nodes", b"nodes", "open_import_runs", b"open_import_runs", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "lagging_reason", b"lagging_reason", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "nodes", b"nodes", "open_import_runs", b"open_import_runs", "parts", b"parts", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "lagging_reason", b"lagging_reason", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "nodes", b"nodes", "open_import_runs", b"open_import_runs", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_position", b"head_position", "head_record_time", b"head_record_time", "incarnation", b"incarnation", "lag_events", b"lag_events", "lag_seconds", b"lag_seconds", "lagging_reason", b"lagging_reason", "ledger_id", b"ledger_id", "log_bytes", b"log_bytes", "nodes", b"nodes", "open_import_runs", b"open_import_runs", "parts", b"parts", "queue_events", b"queue_events", "read_only_reason", b"read_only_reason", "search_position", b"search_position", "set_aside_count", b"set_aside_count", "store", b"store", "version", b"version", "view_version", b"view_version", "views_bytes", b"views_bytes", "views_position", b"views_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,3 +212,57 @@ class Node(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Node: _TypeAlias = Node  # noqa: Y015
+
+@_typing.final
+class Part(_message.Message):
+    """A process of the ledger, as its supervisor sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROCESS_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    FAILURES_IN_A_ROW_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    LAST_END_FIELD_NUMBER: _builtins.int
+    NEXT_START_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it is: `server`, `appender`, `worker-1`, `projector`, `clock`, `playbooks`."""
+    state: Global___PartState.ValueType
+    """How it is."""
+    process_id: _builtins.int
+    """Its process id; unset while it waits to be started again."""
+    failures_in_a_row: _builtins.int
+    """How often it ended unasked in a row. Counted anew after it has run for 30 s."""
+    failures: _builtins.int
+    """How often it ended unasked since the supervisor was started."""
+    last_end: _builtins.str
+    """How it ended last: `exit code 1`, `signal 9`; empty when it never did."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was started last."""
+
+    @_builtins.property
+    def next_start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is started again; unset unless it waits for that."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str | None = ...,
+        state: Global___PartState.ValueType | None = ...,
+        process_id: _builtins.int | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        failures_in_a_row: _builtins.int | None = ...,
+        failures: _builtins.int | None = ...,
+        last_end: _builtins.str | None = ...,
+        next_start_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "failures_in_a_row", b"failures_in_a_row", "last_end", b"last_end", "name", b"name", "next_start_time", b"next_start_time", "process_id", b"process_id", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "failures_in_a_row", b"failures_in_a_row", "last_end", b"last_end", "name", b"name", "next_start_time", b"next_start_time", "process_id", b"process_id", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Part: _TypeAlias = Part  # noqa: Y015

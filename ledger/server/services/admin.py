@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from importlib.metadata import version
 from typing import Final
 from uuid import UUID
 
-from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse, Node
+from ledger.api.v1.admin_service_pb2 import GetStatusRequest, GetStatusResponse, Node, Part
 from ledger.api.v1.admin_service_pb2_grpc import AdminServiceServicer
-from ledger.application import Ledger
+from ledger.passing_ledger import ReadableLedger
+from ledger.server.appends import Appends
 from ledger.server.call import Context
 from ledger.server.nodes import NodeWatch
 from ledger.server.snapshots import Snapshots
@@ -26,9 +28,19 @@ VERSION: Final = version("tellonce")
 class AdminServicer(AdminServiceServicer):
     """Answers AdminService."""
 
-    def __init__(self, ledger: Ledger, snapshots: Snapshots, threads: Executor, nodes: NodeWatch) -> None:
+    def __init__(
+        self,
+        ledger: ReadableLedger,
+        appends: Appends,
+        snapshots: Snapshots,
+        nodes: NodeWatch,
+        parts: Callable[[], list[Part]],
+        threads: Executor,
+    ) -> None:
         self._ledger = ledger
+        self._appends = appends
         self._snapshots = snapshots
+        self._parts = parts
         self._threads = threads
         self._nodes = nodes
 
@@ -49,8 +61,9 @@ class AdminServicer(AdminServiceServicer):
             store=self._ledger.store.name,
             log_bytes=self._ledger.store.size_bytes(),
             views_bytes=self._snapshots.bytes_on_disk(),
-            queue_events=self._ledger.queue_events,
-            read_only_reason=self._ledger.read_only_reason,
+            queue_events=self._appends.queue_events,
+            read_only_reason=self._appends.read_only_reason,
+            parts=self._parts(),
             lagging_reason=self._nodes.lagging,
             nodes=[self._node(place) for place in self._nodes.places],
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -26,27 +25,24 @@ from ledger.api.v1.ledger_service_pb2 import (
     GetHeadResponse,
     GetPositionAtRequest,
     GetPositionAtResponse,
-    GroupResult,
     ReadEventsRequest,
     ReadEventsResponse,
     SubscribeRequest,
     SubscribeResponse,
 )
 from ledger.api.v1.ledger_service_pb2_grpc import LedgerServiceServicer
-from ledger.application import APPEND_EVENTS_MAX, Ledger
+from ledger.application import APPEND_EVENTS_MAX
 from ledger.errors import LedgerError
+from ledger.passing_ledger import ReadableLedger
+from ledger.server.appends import Appends
 from ledger.server.call import Context
 from ledger.server.following import check_within, follow
 from ledger.server.lane import BulkLane
 from ledger.server.limits import PIECE_BYTES_MAX
-from ledger.server.mailbox import Mailbox
 from ledger.server.pieces import SCAN_ROWS, Pieces, cut
 from ledger.server.times import micros, timestamp
 from ledger.server.waiting import Waiting
 from ledger.tokens import Branch, write_token
-
-SMALL_EVENTS_MAX: Final = 10
-"""Appends of more events are checked in a thread: in the event loop they would hold up every other call for milliseconds."""
 
 UNIX_PEER: Final = "unix:"
 """How the peer of a call over the Unix socket is named. Only the ledger's own parts can open that socket."""
@@ -56,13 +52,21 @@ class LogServicer(LedgerServiceServicer):
     """Answers LedgerService."""
 
     def __init__(
-        self, *, ledger: Ledger, branch: Branch, head: Waiting, lane: BulkLane, mailbox: Mailbox, pieces: Pieces, threads: Executor
+        self,
+        *,
+        ledger: ReadableLedger,
+        appends: Appends,
+        branch: Branch,
+        head: Waiting,
+        lane: BulkLane,
+        pieces: Pieces,
+        threads: Executor,
     ) -> None:
         self._ledger = ledger
+        self._appends = appends
         self._branch = branch
         self._head = head
         self._lane = lane
-        self._mailbox = mailbox
         self._pieces = pieces
         self._threads = threads
 
@@ -76,21 +80,14 @@ class LogServicer(LedgerServiceServicer):
                 event_count=event_count,
                 event_count_max=APPEND_EVENTS_MAX,
             )
+        internal = context.peer().startswith(UNIX_PEER)
         if request.lane == BULK:
             async with self._lane.admitted(event_count):
-                results = await self._append(request, event_count, context)
+                results = await self._appends.append(request.groups, internal=internal)
         else:
-            results = await self._append(request, event_count, context)
+            results = await self._appends.append(request.groups, internal=internal)
         position = max((appended.position for result in results for appended in result.appended), default=0)
         return AppendResponse(results=results, token=write_token(self._branch, position or self._head.reached))
-
-    async def _append(self, request: AppendRequest, event_count: int, context: Context) -> list[GroupResult]:
-        submit = partial(self._ledger.submit, request.groups, internal=context.peer().startswith(UNIX_PEER))
-        if event_count <= SMALL_EVENTS_MAX and not _publishes(request):
-            future = submit()
-        else:
-            future = await asyncio.get_running_loop().run_in_executor(self._threads, submit)
-        return await self._mailbox.result_of(future)
 
     async def ReadEvents(self, request: ReadEventsRequest, context: Context) -> AsyncIterator[ReadEventsResponse]:
         """Stream a part of the log, and end."""
@@ -161,8 +158,3 @@ class LogServicer(LedgerServiceServicer):
 
     async def _read(self, after: int, until: int, wanted: EventFilter, limit: int = SCAN_ROWS) -> tuple[list[RecordedEvent], int]:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._pieces.read, after, until, wanted, limit)
-
-
-def _publishes(request: AppendRequest) -> bool:
-    """True when a policy is among the events: its calendars are expanded, and its conditions compiled, before it is queued."""
-    return any(event.payload.HasField("policy_published") for group in request.groups for event in group.events)
