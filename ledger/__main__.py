@@ -168,7 +168,7 @@ def copy_ledger(
 def supervise(config: Config) -> None:
     """Run all parts of a ledger until told to stop. Raises ConfigError when they cannot be started as told."""
     # Not at the top: --help must not load a server.
-    from ledger import bootstrap
+    from ledger import processes
     from ledger.server.lock import FileLock
     from ledger.server.part import log_plainly
     from ledger.server.supervisor import StartFailedError
@@ -181,11 +181,11 @@ def supervise(config: Config) -> None:
             f"The data directory {config.data_dir} is served already, by process {lock.holder()}: "
             "stop that one first, or give another directory with --data."
         )
-    bootstrap.wait_for_predecessors(config)
-    config, port = bootstrap.with_port(config)
+    processes.wait_for_predecessors(config)
+    config, port = processes.with_port(config)
     with port:
         try:
-            bootstrap.supervisor(config).run(lambda recovery_copy: _tell(config, recovery_copy))
+            processes.supervisor(config).run(lambda recovery_copy: _tell(config, recovery_copy))
         except StartFailedError:
             raise typer.Exit(1) from None
     logging.getLogger("tellonce").info("stopped")

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import platform
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from random import sample
 from typing import Any, Final
 
 from ledger.api.v1 import (
@@ -40,9 +37,8 @@ from ledger.api.v1 import (
 from ledger.application import Ledger, OpenedElsewhereError, warm_rules
 from ledger.commit.record_clock import wall_clock
 from ledger.config import Config
-from ledger.data_directory import APPENDER, ConfigError
+from ledger.data_directory import APPENDER
 from ledger.durable_file import ServerSettingError
-from ledger.followers.process import run_clock, run_playbooks
 from ledger.internal.v1 import node_service_pb2
 from ledger.passing_ledger import PassingLedger, ReadableLedger
 from ledger.privacy.master_key import MasterKeyError
@@ -53,12 +49,11 @@ from ledger.server.appends import Appends, OwnAppends, PassedAppends
 from ledger.server.customers import Customers
 from ledger.server.head import Head
 from ledger.server.lane import BulkLane
-from ledger.server.lock import FileLock
+from ledger.server.lock import OTHER_SERVER_SECONDS, FileLock
 from ledger.server.mailbox import Mailbox
 from ledger.server.nodes import NodeWatch
 from ledger.server.part_status import PartsFile
 from ledger.server.pieces import Pieces
-from ledger.server.port import hold_port
 from ledger.server.reading import Reading
 from ledger.server.registration import warm_up
 from ledger.server.services.admin import AdminServicer
@@ -82,14 +77,12 @@ from ledger.server.services.promise import PromiseServicer
 from ledger.server.services.request import RequestServicer
 from ledger.server.serving import Service, serve
 from ledger.server.snapshots import Snapshots
-from ledger.server.supervisor import Part, Supervisor
 from ledger.server.waiting import Waiting
 from ledger.sqlite_file import SchemaTooNewError, SqliteSettingError
 from ledger.store.opening import commit_listeners, nodes_of
 from ledger.store.recorder import StoreError
 from ledger.tokens import Branch
 from ledger.wake import Listener, WakeListener, WakeSender, wait_for_any
-from projections.process import run_projector
 from projections.views_file import VIEW_VERSION, ViewsFolder
 
 LOG_THREADS: Final = 2
@@ -110,14 +103,8 @@ CANNOT_OPEN: Final = (
 )
 """What keeps a ledger from being opened and says itself what to do."""
 
-FREE_PORTS: Final = range(15_000, 32_000)
-FREE_PORT_TRIES: Final = 100
-
 HEARD_SECONDS_MAX: Final = 1.0
 """A connection that hears of commits elsewhere is looked after so often."""
-
-OTHER_SERVER_SECONDS: Final = 20.0
-"""A server whose supervisor died may need so long to finish what it has begun."""
 
 
 def run_server(config: Config, name: str, ready: Callable[[Any], None]) -> None:
@@ -365,53 +352,3 @@ def _hear(commits: Listener, loop: asyncio.AbstractEventLoop, heard: Callable[[]
         while True:
             if wait_for_any([commits], HEARD_SECONDS_MAX):
                 loop.call_soon_threadsafe(heard)
-
-
-def supervisor(config: Config) -> Supervisor:
-    """Return what runs the processes of a ledger."""
-    data = config.data
-    return Supervisor(
-        _serving_stages(config),
-        [
-            Part("projector", run_projector, (data, config.views_from), stop_seconds=10.0),
-            Part("clock", run_clock, (data,), stop_seconds=10.0),
-            Part("playbooks", run_playbooks, (data,), stop_seconds=10.0),
-        ],
-        PartsFile(data.parts_file),
-    )
-
-
-def _serving_stages(config: Config) -> list[list[Part]]:
-    """Return the processes that serve. To a log in a file one process appends, to one in PostgreSQL every worker does."""
-    first, *others = config.data.servers
-    run = run_worker if others and not config.store else run_server
-    workers = [Part(name, run, (config, name), stop_seconds=20.0) for name in (first, *others)]
-    if not others:
-        return [workers]
-    if config.store:
-        # The first one makes the ledger where there is none.
-        return [workers[:1], workers[1:]]
-    return [[Part(APPENDER, run_appender, (config,), stop_seconds=20.0)], workers]
-
-
-def wait_for_predecessors(config: Config) -> None:
-    """Wait until processes whose supervisor was killed have ended: they hold the port, and append. Raises ConfigError."""
-    for path in config.data.locks():
-        lock = FileLock(path)
-        if not lock.acquire(OTHER_SERVER_SECONDS):
-            raise ConfigError(f"Process {lock.holder()} still serves {config.data_dir}: stop it first.")
-        lock.release()
-
-
-def with_port(config: Config) -> tuple[Config, socket.socket]:
-    """Return the configuration with a port that can be had, for port 0 any free one; and what holds it. Raises ConfigError.
-
-    It lies below the ports that the kernel gives to outgoing connections: one of those could take it while no supervisor runs.
-    """
-    ports = [config.port] if config.port else sample(FREE_PORTS, FREE_PORT_TRIES)
-    for port in ports:
-        try:
-            return replace(config, port=port), hold_port(config.host, port)
-        except OSError as error:
-            refused = error
-    raise ConfigError(f"Cannot listen on {config.address}: {refused.strerror}. Give another address with --listen.") from refused

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ledger.bootstrap import run_server, with_port
+from ledger.bootstrap import run_server
 from ledger.config import load_config
 from ledger.data_directory import SERVER
+from ledger.processes import with_port
 from ledger.server.part import collect_seldom
 
 

@@ -10,6 +10,9 @@ from typing import Final
 
 RETRY_SECONDS: Final = 0.05
 
+OTHER_SERVER_SECONDS: Final = 20.0
+"""A server whose supervisor died may need so long to finish what it has begun."""
+
 
 class FileLock:
     """An exclusive lock on a file, which also tells who holds it. Freed when the process ends, or by `release`."""

@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pkgutil import resolve_name
 from typing import Any, Final
 
 YOUNG_OBJECTS: Final = 5_000
@@ -26,7 +26,7 @@ ORPHAN_SECONDS: Final = 15.0
 """A part whose supervisor is gone has so long to finish what is under way."""
 
 
-def run_part(target: Callable[..., None], arguments: tuple[Any, ...], ready: Connection) -> None:
+def run_part(target: str, arguments: tuple[Any, ...], ready: Connection) -> None:
     """Run a part in this process until it ends. It gets a function to call when it is ready, with what the supervisor is to know.
 
     Ctrl-C goes to the whole group of processes, so the supervisor alone obeys it.
@@ -40,7 +40,7 @@ def run_part(target: Callable[..., None], arguments: tuple[Any, ...], ready: Con
         with ready:
             ready.send(said)
 
-    target(*arguments, tell_ready)
+    resolve_name(target)(*arguments, tell_ready)
 
 
 def collect_seldom() -> None:

@@ -39,8 +39,9 @@ class Part(NamedTuple):
     """A process of the ledger."""
 
     name: str
-    target: Callable[..., None]
-    """Importable by its name. Called in the process with `arguments` and a function to call when it is ready."""
+    target: str
+    """`module:function`, called in the process with `arguments` and a function to call when it is ready. A name, so that the
+    supervisor need not import what only the process needs."""
     arguments: tuple[Any, ...]
     """Picklable."""
     stop_seconds: float

@@ -75,7 +75,7 @@ def _is(part: PartStatus | None, wanted: str) -> bool:
 
 
 def part(name: str, target: Callable[..., None], *arguments: Any) -> Part:
-    return Part(name, target, arguments, stop_seconds=20.0)
+    return Part(name, f"{target.__module__}:{target.__name__}", arguments, stop_seconds=20.0)
 
 
 def run(
