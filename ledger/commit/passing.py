@@ -12,6 +12,7 @@ from ledger.api.v1.event_pb2 import EventEnvelope
 from ledger.catalogue import BY_FIELD, EventType
 from ledger.commit.decision import IncomingGroup
 from ledger.event_id import to_bytes, to_text
+from ledger.intake.plain import Plain
 from ledger.intake.receive import Incoming, micros
 from ledger.internal.v1.passing_pb2 import PassedAppend, PassedEvent, PassedGroup
 
@@ -35,18 +36,22 @@ def unpack(passed: PassedAppend) -> list[IncomingGroup]:
 
 
 def _packed(event: Incoming) -> PassedEvent:
-    return PassedEvent(
+    passed = PassedEvent(
         event_id=event.event_id,
         envelope=event.envelope,
         field=event.kind.field,
         payload=event.payload.SerializeToString(),
     )
+    if event.plain is not None and event.common is not None:
+        division = passed.division
+        division.clear, division.sealed, division.common = event.plain.clear, event.plain.sealed, event.common
+    return passed
 
 
 def _unpacked(passed: PassedEvent, internal: bool) -> Incoming:
     kind = BY_FIELD[passed.field]
     payload = kind.message.FromString(passed.payload)
-    envelope = passed.envelope
+    envelope, division = passed.envelope, passed.division if passed.HasField("division") else None
     return Incoming(
         kind=kind,
         envelope=envelope,
@@ -57,6 +62,8 @@ def _unpacked(passed: PassedEvent, internal: bool) -> Incoming:
         identifiers=_identifiers(kind, payload),
         internal=internal,
         corrected=_corrected(payload, envelope, internal) if kind.field == "event_corrected" else None,
+        plain=None if division is None else Plain(division.clear, division.sealed, _identifiers(kind, payload)),
+        common=None if division is None else division.common,
     )
 
 

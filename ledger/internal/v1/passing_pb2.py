@@ -27,7 +27,7 @@ from ledger.api.v1 import event_pb2 as ledger_dot_api_dot_v1_dot_event__pb2
 from ledger.api.v1 import ledger_service_pb2 as ledger_dot_api_dot_v1_dot_ledger__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ledger/internal/v1/passing.proto\x12\x12ledger.internal.v1\x1a\x17google/rpc/status.proto\x1a\x19ledger/api/v1/event.proto\x1a\"ledger/api/v1/ledger_service.proto\"a\n\x0cPassedAppend\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12/\n\x06groups\x18\x02 \x03(\x0b\x32\x1f.ledger.internal.v1.PassedGroup\x12\x10\n\x08internal\x18\x03 \x01(\x08\"v\n\x0bPassedGroup\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.ledger.internal.v1.PassedEvent\x12\x36\n\x0c\x65xpectations\x18\x02 \x03(\x0b\x32 .ledger.api.v1.StreamExpectation\"o\n\x0bPassedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x0c\x12.\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x1c.ledger.api.v1.EventEnvelope\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\"\x80\x01\n\x0c\x46romAppender\x12\x36\n\x08\x61nswered\x18\x01 \x01(\x0b\x32\".ledger.internal.v1.AnsweredAppendH\x00\x12\x30\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.ledger.internal.v1.StandingH\x00\x42\x06\n\x04told\"r\n\x0e\x41nsweredAppend\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.ledger.api.v1.GroupResult\x12#\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"Q\n\x08Standing\x12\x15\n\rhead_position\x18\x01 \x01(\x03\x12\x14\n\x0cqueue_events\x18\x02 \x01(\x03\x12\x18\n\x10read_only_reason\x18\x03 \x01(\tB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ledger/internal/v1/passing.proto\x12\x12ledger.internal.v1\x1a\x17google/rpc/status.proto\x1a\x19ledger/api/v1/event.proto\x1a\"ledger/api/v1/ledger_service.proto\"a\n\x0cPassedAppend\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12/\n\x06groups\x18\x02 \x03(\x0b\x32\x1f.ledger.internal.v1.PassedGroup\x12\x10\n\x08internal\x18\x03 \x01(\x08\"v\n\x0bPassedGroup\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.ledger.internal.v1.PassedEvent\x12\x36\n\x0c\x65xpectations\x18\x02 \x03(\x0b\x32 .ledger.api.v1.StreamExpectation\"\xa5\x01\n\x0bPassedEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x0c\x12.\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x1c.ledger.api.v1.EventEnvelope\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x34\n\x08\x64ivision\x18\x05 \x01(\x0b\x32\".ledger.internal.v1.PassedDivision\"?\n\x0ePassedDivision\x12\r\n\x05\x63lear\x18\x01 \x01(\x0c\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63ommon\x18\x03 \x01(\x0c\"\x80\x01\n\x0c\x46romAppender\x12\x36\n\x08\x61nswered\x18\x01 \x01(\x0b\x32\".ledger.internal.v1.AnsweredAppendH\x00\x12\x30\n\x08standing\x18\x02 \x01(\x0b\x32\x1c.ledger.internal.v1.StandingH\x00\x42\x06\n\x04told\"r\n\x0e\x41nsweredAppend\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.ledger.api.v1.GroupResult\x12#\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"Q\n\x08Standing\x12\x15\n\rhead_position\x18\x01 \x01(\x03\x12\x14\n\x0cqueue_events\x18\x02 \x01(\x03\x12\x18\n\x10read_only_reason\x18\x03 \x01(\tB\x05\x92\x03\x02\x08\x02\x62\x08\x65\x64itionsp\xe9\x07')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +39,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PASSEDAPPEND']._serialized_end=241
   _globals['_PASSEDGROUP']._serialized_start=243
   _globals['_PASSEDGROUP']._serialized_end=361
-  _globals['_PASSEDEVENT']._serialized_start=363
-  _globals['_PASSEDEVENT']._serialized_end=474
-  _globals['_FROMAPPENDER']._serialized_start=477
-  _globals['_FROMAPPENDER']._serialized_end=605
-  _globals['_ANSWEREDAPPEND']._serialized_start=607
-  _globals['_ANSWEREDAPPEND']._serialized_end=721
-  _globals['_STANDING']._serialized_start=723
-  _globals['_STANDING']._serialized_end=804
+  _globals['_PASSEDEVENT']._serialized_start=364
+  _globals['_PASSEDEVENT']._serialized_end=529
+  _globals['_PASSEDDIVISION']._serialized_start=531
+  _globals['_PASSEDDIVISION']._serialized_end=594
+  _globals['_FROMAPPENDER']._serialized_start=597
+  _globals['_FROMAPPENDER']._serialized_end=725
+  _globals['_ANSWEREDAPPEND']._serialized_start=727
+  _globals['_ANSWEREDAPPEND']._serialized_end=841
+  _globals['_STANDING']._serialized_start=843
+  _globals['_STANDING']._serialized_end=924
 # @@protoc_insertion_point(module_scope)

@@ -96,6 +96,7 @@ class PassedEvent(_message.Message):
     ENVELOPE_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    DIVISION_FIELD_NUMBER: _builtins.int
     event_id: _builtins.bytes
     """16 bytes; made by the worker where the caller gave none."""
     field: _builtins.str
@@ -106,6 +107,10 @@ class PassedEvent(_message.Message):
     def envelope(self) -> _event_pb2.EventEnvelope:
         """As the caller sent it."""
 
+    @_builtins.property
+    def division(self) -> Global___PassedDivision:
+        """What intake saved the other side, for an event whose bytes alone showed that it is good."""
+
     def __init__(
         self,
         *,
@@ -113,14 +118,45 @@ class PassedEvent(_message.Message):
         envelope: _event_pb2.EventEnvelope = ...,
         field: _builtins.str = ...,
         payload: _builtins.bytes = ...,
+        division: Global___PassedDivision = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["division", b"division", "envelope", b"envelope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["envelope", b"envelope", "event_id", b"event_id", "field", b"field", "payload", b"payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["division", b"division", "envelope", b"envelope", "event_id", b"event_id", "field", b"field", "payload", b"payload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PassedEvent: _TypeAlias = PassedEvent  # noqa: Y015
+
+@_typing.final
+class PassedDivision(_message.Message):
+    """A plain event divided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLEAR_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    COMMON_FIELD_NUMBER: _builtins.int
+    clear: _builtins.bytes
+    """The payload's message without what is sealed."""
+    sealed: _builtins.bytes
+    """The payload's message with what is sealed alone, but identifiers."""
+    common: _builtins.bytes
+    """The envelope but for event id, occur time and correlation."""
+    def __init__(
+        self,
+        *,
+        clear: _builtins.bytes = ...,
+        sealed: _builtins.bytes = ...,
+        common: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "common", b"common", "sealed", b"sealed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PassedDivision: _TypeAlias = PassedDivision  # noqa: Y015
 
 @_typing.final
 class FromAppender(_message.Message):
