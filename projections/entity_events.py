@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ledger.catalogue import read_event
 from ledger.event import Event
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Part = tuple[str, ...]
 """Streams of the entities that an event belongs to, its own first."""
+
+_CONCERNING_OTHERS: Final = LINKING | TOUCHING | NAMES_ANOTHER
+"""Topics of the events that may concern other entities than that of their own stream."""
 
 
 class EntityEvents:
@@ -47,6 +50,8 @@ class EntityEvents:
         own: Part = (stream,) if family_of(stream) is not None else ()
         if own and event.revision == 1:
             self._new.append((event.position, stream))
+        if topic not in _CONCERNING_OTHERS:
+            return own
         if topic in LINKING and event.payload.contact_id:
             self._links.setdefault(event.payload.contact_id, []).append((event.position, stream))
         if topic == "message-received":
@@ -56,7 +61,7 @@ class EntityEvents:
         elif topic in NAMES_ANOTHER:
             return own + self._of_named(event)
         else:
-            return own
+            foreign = ()
         if not foreign:
             return own
         foreign = tuple(one for one in dict.fromkeys(foreign) if one != stream and family_of(one) is not None)

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 ENTITIES_MAX: Final = 50_000
 """Entities remembered between batches, those used last."""
 
+_TEACHING: Final = "policy-published"
+"""Topic of the events that calendars are recorded by."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -120,7 +123,8 @@ class FoldEngine:
         for track in self._tracks:
             track.writer.begin(changes[track.view.name])
         for event in events:
-            self._learn(event)
+            if event.topic == _TEACHING:
+                self._learn(event)
         parts_of = self._events.parts_of
         work = [(event, parts_of(event)) for event in events]
         self._load(work)
@@ -141,7 +145,7 @@ class FoldEngine:
     @staticmethod
     def _learn(event: Event) -> None:
         """Take in the calendars that targets are measured by: they are recorded before anything that names them."""
-        if event.topic == "policy-published":
+        if event.topic == _TEACHING:
             hours_book.learn(event.payload.policy)
 
     def _load(self, work: Sequence[tuple[Event, Part]]) -> None:

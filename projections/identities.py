@@ -78,12 +78,13 @@ class IdentitiesView:
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
         """Take in identifiers named for the first time, then links, unlinks, marks and classifications one by one."""
-        ops: list[tuple[int, tuple[Any, ...]]] = self._see(as_said(events), db)
+        said = as_said(events)
+        ops: list[tuple[int, tuple[Any, ...]]] = self._see(said, db)
 
         def changed(position: int, *op: Any) -> None:
             ops.append((position, op))
 
-        for event in as_said(events):
+        for event in said:
             if event.topic == "customer-classified":
                 tiers.apply(event, db, changed)
         for event in events:

@@ -21,6 +21,9 @@ from projections.view import Changes, Read, happened, one_of, stands
 if TYPE_CHECKING:
     import sqlite_utils
 
+OVERRIDDEN: Final = "rule-overridden"
+"""Topic of the events by which people say that they did otherwise."""
+
 STEP: Final = 0
 OVERRIDE: Final = 1
 
@@ -48,7 +51,7 @@ class PlaybooksView:
 
     def apply(self, events: Sequence[Event], db: sqlite3.Connection, changes: Changes) -> None:
         """Add a row for each step that was done, and for each override."""
-        rows = [row for event in events for row in _rows(event)]
+        rows = [row for event in events if event.topic == OVERRIDDEN or event.header.actor_kind == PLAYBOOK for row in _rows(event)]
         if rows:
             db.executemany("INSERT OR IGNORE INTO play VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         for row in rows:
@@ -71,7 +74,7 @@ def _rows(event: Event) -> Iterable[tuple[Any, ...]]:
             header.policy_id,
             header.policy_version,
         )
-    elif event.topic == "rule-overridden" and payload.trigger_event_id:
+    elif event.topic == OVERRIDDEN and payload.trigger_event_id:
         yield (
             uuid_bytes(payload.trigger_event_id),
             payload.rule,

@@ -158,7 +158,7 @@ class Projector:
             rows = rows[1:]
         if not rows:
             return 0
-        with _uncollected():
+        with _uncollected(promoting=len(rows) == limit):
             self._take(rows, search, content)
         return len(rows)
 
@@ -203,14 +203,22 @@ class Projector:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of reference cycles away from a batch: what it makes has none, and looking took a tenth of the time."""
+def _uncollected(promoting: bool) -> Iterator[None]:
+    """Keep the collector of reference cycles away from a batch: what it makes has none, and looking took a tenth of the time.
+
+    `promoting`: what the batch leaves counts as old from now on, so that the collector looks at it with all the rest, seldom. For
+    full batches, of catching up: one leaves so many objects that looking at them at its end took 8 us an event.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            if promoting:
+                # One after the other, they move all objects to the oldest generation, without looking at any.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

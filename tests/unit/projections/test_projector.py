@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -164,6 +165,22 @@ def test_a_batch_that_fails_leaves_nothing_and_is_applied_when_tried_again(
         assert 100 == snapshot.position
         assert snapshot.db.execute("SELECT max(from_position) <= 100 FROM contact_now").fetchone()[0]
     assert 100 == views.step(None, ledger.content)
+    views.close()
+
+
+def test_what_a_full_batch_leaves_is_old_for_the_collector_which_goes_on(
+    ledger: Ledger, log: Log, folder: ViewsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projector, "BATCH_EVENTS", digest.WINDOW)
+    views = _open(folder, log, ledger)
+
+    assert views.step(None, ledger.content) == digest.WINDOW
+
+    made = set(map(id, views._folds._entities.values()))
+    young = {id(one) for generation in (0, 1) for one in gc.get_objects(generation)}
+    assert made
+    assert not made & young
+    assert gc.isenabled()
     views.close()
 
 
