@@ -212,7 +212,7 @@ class Writer:
             self._recorder.confirm()
             self._confirmed = self._head.position
         decided = iter(decision.outcomes)
-        return [next(decided) if isinstance(group, IncomingGroup) else Outcome([], group) for group in groups]
+        return [next(decided) if isinstance(group, IncomingGroup) else group for group in groups]
 
     def _insert(self, incoming: Sequence[IncomingGroup]) -> None:
         """Insert what was decided. Where another process was faster, or the store's clock differs, decide again under the lock."""
@@ -308,11 +308,10 @@ def _unknown() -> LedgerError:
 
 
 def _result(outcome: Outcome) -> GroupResult:
-    if outcome.error is not None:
-        return GroupResult(error=status_of(outcome.error))
-    return GroupResult(appended=outcome.appended)
+    return GroupResult(error=status_of(outcome)) if isinstance(outcome, LedgerError) else outcome
 
 
 def _last_told(decision: Decision) -> int:
     """Return the last position that callers are told, of all that was recorded before."""
-    return max((one.position for outcome in decision.outcomes for one in outcome.appended), default=0)
+    told = (outcome for outcome in decision.outcomes if not isinstance(outcome, LedgerError))
+    return max((one.position for result in told for one in result.appended), default=0)
