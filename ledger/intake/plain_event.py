@@ -82,7 +82,7 @@ def read_plain_event(event: EventToAppend) -> PlainEvent | None:
     size, at = content[stop + 1], stop + 2
     if size > 127:
         size, at = varint_at(content, stop + 1)
-    if at + size != end:
+    if not size or at + size != end:
         return None
     tag = content[at]
     at += 1

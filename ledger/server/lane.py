@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -70,11 +71,13 @@ class BulkLane:
                     await self._open()
                     self._in_flight_events += event_count
         except TimeoutError:
+            lag_seconds = self.lag_seconds
+            behind = f"are {lag_seconds:.2f} s behind" if math.isfinite(lag_seconds) else "have not caught up since the start"
             raise LedgerError(
                 BULK_LANE_CLOSED,
-                f"The views are {self.lag_seconds:.2f} s behind, and bulk appends wait for them: try again in {RETRY_SECONDS} s.",
+                f"The views {behind}, and bulk appends wait for them: try again in {RETRY_SECONDS} s.",
                 retry_after_seconds=RETRY_SECONDS,
-                lag_seconds=f"{self.lag_seconds:.2f}",
+                lag_seconds=f"{lag_seconds:.2f}",
             ) from None
         try:
             yield

@@ -75,7 +75,10 @@ def test_what_is_appended_can_be_read_by_position_and_by_id(ledger: LedgerServic
     assert (appended.stream, 1) == (by_id.stream, by_id.revision)
 
 
-def test_the_bulk_lane_takes_appends_while_the_views_keep_up(ledger: LedgerServiceStub) -> None:
+def test_the_bulk_lane_takes_appends_while_the_views_keep_up(shared_server: Server, ledger: LedgerServiceStub) -> None:
+    # Before that there is nobody who could bring the views up.
+    shared_server.wait_until(lambda: "projector is ready" in shared_server.err, "the projector did not start")
+
     appended = append(ledger, *(contact() for _ in range(50)), lane=BULK)
 
     assert len(appended) == 50

@@ -9,8 +9,9 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
+import pytest
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,17 +105,34 @@ def test_a_plain_event_is_received_like_any_other(seed: int) -> None:
         again = EventToAppend.FromString(event.SerializeToString())
 
         plain = read_plain_event(event)
-        expected, found = received(receive_thoroughly, again), received(receive, event)
-
-        if isinstance(expected, Incoming) and not event.envelope.event_id:
-            # Each has made one of its own.
-            assert isinstance(found, Incoming)
-            expected = expected._replace(event_id=found.event_id, stream=found.stream if kind.own_stream else expected.stream)
-        assert expected == found
+        assert_received_alike(event, again)
         if plain is not None:
             payload = getattr(event.payload, kind.field)
             assert (kind, []) == (plain.kind, violations(event.envelope) + violations(payload))
             assert divided(kind, payload) == plain.plain[:2]
+
+
+@pytest.mark.parametrize("said", ["", "0a00", "1200", "0a001200"], ids=["nothing", "envelope", "payload", "both"])
+def test_an_event_of_empty_parts_is_refused_like_any_other(said: str) -> None:
+    event = EventToAppend.FromString(bytes.fromhex(said))
+
+    assert received(receive_thoroughly, event) == received(receive, event)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_damaged_events_are_received_like_any_other(seed: int) -> None:
+    random = Random(seed)
+    for kind in random.sample(KINDS, len(KINDS) // 8):
+        content = bytearray(an_event(kind, random).SerializeToString())
+        for _ in range(random.randint(1, 3)):
+            place = random.randrange(len(content))
+            content[place : place + random.randint(0, 2)] = random.randbytes(random.randint(0, 2))
+        try:
+            event, again = EventToAppend.FromString(bytes(content)), EventToAppend.FromString(bytes(content))
+        except DecodeError:
+            continue
+
+        assert_received_alike(event, again)
 
 
 def test_all_but_a_few_rare_types_are_plain() -> None:
@@ -124,6 +142,17 @@ def test_all_but_a_few_rare_types_are_plain() -> None:
 
     # These have rules of the message as a whole.
     assert {"satisfaction-recorded", "exception-requested", "exception-granted"} == others
+
+
+def assert_received_alike(event: EventToAppend, again: EventToAppend) -> None:
+    """Check that both ways make the same of an event, given twice because what is received may hold parts of it."""
+    expected, found = received(receive_thoroughly, again), received(receive, event)
+    if isinstance(expected, Incoming) and not event.envelope.event_id:
+        # Each has made one of its own.
+        assert isinstance(found, Incoming)
+        own = expected.kind.own_stream
+        expected = expected._replace(event_id=found.event_id, stream=found.stream if own else expected.stream)
+    assert expected == found
 
 
 def received(how: Any, event: EventToAppend) -> Incoming | tuple[Any, ...]:
