@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -24,7 +25,7 @@ from ledger.commit.reception import receive_groups
 from ledger.commit.record_clock import wall_clock
 from ledger.commit.streams import Streams
 from ledger.commit.subjects import Subjects
-from ledger.commit.writer import Writer
+from ledger.commit.writer import Answer, Writer
 from ledger.durable_file import make_folder
 from ledger.errors import LedgerError
 from ledger.event import Event
@@ -176,10 +177,18 @@ class Ledger(Application[str]):
         return self.submit(groups, internal=internal).result()
 
     def submit(self, groups: Sequence[EventGroup], *, internal: bool = False) -> Future[list[GroupResult]]:
+        """Append groups as `send` does, with a future for the answer."""
+        future: Future[list[GroupResult]] = Future()
+        future.set_running_or_notify_cancel()
+        self.send(groups, partial(_settle, future), internal=internal)
+        return future
+
+    def send(self, groups: Sequence[EventGroup], answer: Answer, *, internal: bool = False) -> None:
         """Append groups: each is atomic and fails alone, with its refusal in its result.
 
-        Raises LedgerError at once for what concerns the whole call (APPEND_TOO_LARGE, QUEUE_FULL, SHUTTING_DOWN); the future
-        raises it for what concerns the store. `internal` callers are the ledger's own parts: they may write reserved topics.
+        `answer` is called once, in the writer's thread, with the results, or with the LedgerError that concerns the store. What
+        concerns the whole call is raised at once (APPEND_TOO_LARGE, QUEUE_FULL, SHUTTING_DOWN). `internal` callers are the
+        ledger's own parts: they may write reserved topics.
         """
         event_count = sum(len(group.events) for group in groups)
         if event_count > APPEND_EVENTS_MAX:
@@ -189,13 +198,12 @@ class Ledger(Application[str]):
                 event_count=event_count,
                 event_count_max=APPEND_EVENTS_MAX,
             )
-        return self.submit_received(
-            receive_groups(groups, internal=internal, home_zone=self.home_zone, default_region=self.default_region), event_count
-        )
+        received = receive_groups(groups, internal=internal, home_zone=self.home_zone, default_region=self.default_region)
+        self.send_received(received, event_count, answer)
 
-    def submit_received(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int) -> Future[list[GroupResult]]:
-        """Append groups that went through intake already; see `submit`."""
-        return self.writer.submit(groups, event_count)
+    def send_received(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int, answer: Answer) -> None:
+        """Append groups that went through intake already; see `send`."""
+        self.writer.submit(groups, event_count, answer)
 
     def close(self) -> None:
         """Record what waits, and close the files."""
@@ -242,6 +250,13 @@ class Ledger(Application[str]):
         if result.HasField("error"):
             self.close()
             raise OpenedElsewhereError(result.error.message)
+
+
+def _settle(future: Future[list[GroupResult]], answer: list[GroupResult] | Exception) -> None:
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 def warm_rules() -> None:

@@ -75,6 +75,43 @@ class Event:
             self.order = order_time(self.occur, header.precision)
         self.record = header.record_time_micros
 
+    @classmethod
+    def begun(
+        cls,
+        common: EventHeader,
+        position: int,
+        payload: Any,
+        clock: bool,
+        event_id: bytes,
+        stream: str,
+        revision: int,
+        topic: str,
+        subject: bytes,
+        occur: int,
+        record: int,
+    ) -> Event:
+        """Return an event that is being recorded: its header is the common part of it, and what is its own.
+
+        Reading from a message makes the value anew each time, so what is set in the header is set here beside it.
+        """
+        event = cls.__new__(cls)
+        event.header = header = EventHeader()
+        header.CopyFrom(common)
+        event.position = position
+        event.payload = payload
+        event.parts = None
+        event.clock = clock
+        event.event_id = header.event_id = event_id
+        event.stream = header.stream = stream
+        event.revision = header.revision = revision
+        event.topic = header.topic = topic
+        event.subject = header.subject = subject
+        event.occur = event.order = header.occur_time_micros = occur
+        if header.precision:
+            event.order = order_time(occur, header.precision)
+        event.record = header.record_time_micros = record
+        return event
+
     @property
     def exempt(self) -> bool:
         """True when it was imported or recorded late on purpose: never refused for a life cycle."""

@@ -14,7 +14,7 @@ from ledger.api.v1.errors_pb2 import (
     REVISION_MISMATCH,
 )
 from ledger.api.v1.event_pb2 import EventEnvelope
-from ledger.api.v1.ledger_service_pb2 import Appended, StreamExpectation
+from ledger.api.v1.ledger_service_pb2 import Appended, GroupResult, StreamExpectation
 from ledger.catalogue import RESTATING, read_event
 from ledger.commit.acceptance import Acceptance
 from ledger.commit.duplicate import same_as_recorded
@@ -42,11 +42,8 @@ class IncomingGroup(NamedTuple):
     expectations: Sequence[StreamExpectation]
 
 
-class Outcome(NamedTuple):
-    """What became of a group: one `Appended` an event, or the refusal."""
-
-    appended: list[Appended]
-    error: LedgerError | None
+Outcome = GroupResult | LedgerError
+"""What became of a group: a result with one `Appended` an event, or the refusal."""
 
 
 class Decision(NamedTuple):
@@ -127,15 +124,16 @@ class Decider:
         before: dict[str, tuple[StreamState, int]] = {}
         start = len(self._accepted)
         governing = self._governing.mark()
-        appended: list[Appended] = []
+        result = GroupResult()
         try:
             if group.expectations and any(self._recorded(event) is None for event in group.events):
                 self._check_expectations(group.expectations)
             for event in group.events:
                 recorded = self._recorded(event) if event.event_id in self._by_id or event.event_id in self._stored else None
                 if recorded is None:
-                    recorded = self._accept(event, sealables.get(id(event)), before)
-                appended.append(recorded)
+                    self._accept(event, sealables.get(id(event)), before, result)
+                else:
+                    result.appended.append(recorded)
         except LedgerError as error:
             for stream, (state, count) in before.items():
                 self._streams.undo(stream, state, count)
@@ -144,9 +142,9 @@ class Decider:
                 self._by_id.pop(event_refused.event_id, None)
             del self._accepted[start:]
             if len(group.events) > 1:
-                error.metadata["event_index"] = str(len(appended))
-            return Outcome([], error)
-        return Outcome(appended, None)
+                error.metadata["event_index"] = str(len(result.appended))
+            return error
+        return result
 
     def _find(self, event_id: bytes) -> Event | None:
         """Return the event of an id: of this batch, else of the log. None when there is none."""
@@ -206,7 +204,10 @@ class Decider:
 
     # One event
 
-    def _accept(self, sent: Incoming, sealable: Sealable | None, before: dict[str, tuple[StreamState, int]]) -> Appended:
+    def _accept(
+        self, sent: Incoming, sealable: Sealable | None, before: dict[str, tuple[StreamState, int]], result: GroupResult
+    ) -> None:
+        """Accept an event, and say so in the result of its group. Raises LedgerError when it is refused."""
         incoming = self._threads.placed(sent, self._record_time) if not sent.stream and is_threaded(sent) else sent
         if sealable is None:
             sealable = self._subjects.resolve([incoming], self._streams)[id(incoming)]
@@ -221,37 +222,40 @@ class Decider:
         self._accepted.append((event, sealable))
         if event.topic in TAKEN:
             self._governing.take(event)
-        appended = Appended(
-            # As it was sent, where it was: writing it anew costs three times as much.
-            event_id=incoming.envelope.event_id.lower() or to_text(event.event_id),
-            position=event.position,
-            stream=stream,
-            revision=event.revision,
-            topic=event.topic,
-        )
+        # Made in its place, field by field: that takes half the time of making it and putting a copy there.
+        appended = result.appended.add()
+        # As it was sent, where it was: writing it anew costs three times as much.
+        appended.event_id = incoming.envelope.event_id.lower() or to_text(event.event_id)
+        appended.position = event.position
+        appended.stream = stream
+        appended.revision = event.revision
+        appended.topic = event.topic
         if irregular:
             appended.irregular = True
         if event.header.held_back:
             appended.held_back = True
         self._by_id[event.event_id] = (sent, appended)
-        return appended
 
     def _is_shared(self, incoming: Incoming) -> bool:
         return has_shared_stream(incoming) or self._restates
 
     def _event(self, incoming: Incoming, sealable: Sealable, revision: int) -> Event:
-        header = EventHeader()
-        header.CopyFrom(self._common_header(incoming))
-        header.event_id = incoming.event_id
-        header.stream = incoming.stream
-        header.topic = incoming.kind.topic
-        header.subject = sealable.subject
-        header.occur_time_micros = self._record_time if incoming.occur is None else incoming.occur
-        header.correlation_id = incoming.envelope.correlation_id
-        header.revision = revision
-        header.record_time_micros = self._record_time
-        position = self._head.position + len(self._accepted) + 1
-        return Event(position=position, header=header, payload=sealable.clear, clock=incoming.kind.clock)
+        kind = incoming.kind
+        event = Event.begun(
+            self._common_header(incoming),
+            self._head.position + len(self._accepted) + 1,
+            sealable.clear,
+            kind.clock,
+            incoming.event_id,
+            incoming.stream,
+            revision,
+            kind.topic,
+            sealable.subject,
+            self._record_time if incoming.occur is None else incoming.occur,
+            self._record_time,
+        )
+        event.header.correlation_id = incoming.envelope.correlation_id
+        return event
 
     def _common_header(self, incoming: Incoming) -> EventHeader:
         """Return what the headers of all events have in common whose envelopes do."""

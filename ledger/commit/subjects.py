@@ -193,13 +193,13 @@ class Subjects:
         """Seal the parts, note them in the header, and return them as they are stored; None when there are none."""
         if not sealable.parts:
             return None
-        ciphertexts: list[bytes] = []
+        stored = SealedParts()
         event_id = header.event_id
         for number, (key, content) in enumerate(sealable.parts):
             part, ciphertext = seal(key, self._ledger_id, event_id, number, content, self._random)
             header.parts.append(part)
-            ciphertexts.append(ciphertext)
-        return SealedParts(ciphertext=ciphertexts).SerializeToString()
+            stored.ciphertext.append(ciphertext)
+        return stored.SerializeToString()
 
 
 def _identified(event: Event) -> set[bytes]:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ledger.api.v1.errors_pb2 import NEEDS_UPGRADE, OUTCOME_UNKNOWN, QUEUE_FULL, SHUTTING_DOWN, STORE_READ_ONLY
@@ -49,13 +49,17 @@ class LogLostError(Exception):
         )
 
 
+Answer = Callable[[list[GroupResult] | Exception], object]
+"""Called with what became of a call: one result a group, or why the call as a whole came to nothing."""
+
+
 class Job(NamedTuple):
     """A call's groups on their way."""
 
     groups: Sequence[IncomingGroup | LedgerError]
     """In the order of the call; a group that was refused at intake stands as its refusal."""
     event_count: int
-    done: Future[list[GroupResult]]
+    answer: Answer
 
 
 class Writer:
@@ -99,10 +103,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def submit(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int) -> Future[list[GroupResult]]:
-        """Queue a call's groups. Raises LedgerError (QUEUE_FULL, SHUTTING_DOWN) at once when they cannot be taken."""
-        job = Job(groups, event_count, Future())
-        job.done.set_running_or_notify_cancel()
+    def submit(self, groups: Sequence[IncomingGroup | LedgerError], event_count: int, answer: Answer) -> None:
+        """Queue a call's groups. `answer` is called once, in the writer's thread, so it must be quick.
+
+        Raises LedgerError (QUEUE_FULL, SHUTTING_DOWN) at once when they cannot be taken; then nothing is called.
+        """
         with self._waiting:
             if self._closing or self.failed.is_set():
                 raise LedgerError(SHUTTING_DOWN, "The server is stopping: send the events again, with the same ids.")
@@ -113,10 +118,9 @@ class Writer:
                     retry_after_seconds=RETRY_AFTER_SECONDS,
                     queue_events=self.queue_events,
                 )
-            self._jobs.append(job)
+            self._jobs.append(Job(groups, event_count, answer))
             self.queue_events += event_count
             self._waiting.notify()
-        return job.done
 
     def close(self) -> None:
         """Record what waits, then end the thread."""
@@ -126,7 +130,7 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        batch: list[Job] = []
+        batch: deque[Job] = deque()
         try:
             while True:
                 batch = self._take()
@@ -136,20 +140,17 @@ class Writer:
                     return
                 else:
                     self._try_again()
-                batch = []
         except BaseException:
             log.exception("The writer ended: the process has to end, and a new one to start.")
             self.failed.set()
             with self._waiting:
                 batch += self._jobs
                 self._jobs.clear()
-            for job in batch:
-                if not job.done.done():
-                    job.done.set_exception(_unknown())
+            _answer_all(batch, _unknown())
 
-    def _take(self) -> list[Job]:
+    def _take(self) -> deque[Job]:
         """Wait for jobs and take them. None come when it closes, and when it is time to try whether anything can be recorded."""
-        batch: list[Job] = []
+        batch: deque[Job] = deque()
         count = 0
         with self._waiting:
             while not self._jobs and not self._closing:
@@ -162,32 +163,32 @@ class Writer:
             self.queue_events -= count
         return batch
 
-    def _record(self, batch: list[Job]) -> None:
+    def _record(self, batch: deque[Job]) -> None:
+        """Record a batch and answer its calls: those that are answered leave it."""
         try:
             outcomes = self._commit(batch)
         except ClockRefusedError as error:
             self._streams.forget()
             self.read_only_reason = error.why
-            for job in batch:
-                job.done.set_exception(error)
+            _answer_all(batch, error)
             return
         except (UnknownTopicError, StoreTooNewError) as error:
             # Whoever does not know what was recorded cannot judge what may follow it.
             log.error("NEEDS_UPGRADE: %s", error)
             self._streams.forget()
             self.read_only_reason = "needs upgrade"
-            for job in batch:
-                job.done.set_exception(LedgerError(NEEDS_UPGRADE, f"Nothing is recorded by this node. {error}"))
+            _answer_all(batch, LedgerError(NEEDS_UPGRADE, f"Nothing is recorded by this node. {error}"))
             return
         except (StoreError, VaultUnavailableError) as error:
             self._refuse(batch, error)
             return
         self.read_only_reason = None
-        for job in batch:
-            job.done.set_result([_result(outcome) for outcome in outcomes[: len(job.groups)]])
-            del outcomes[: len(job.groups)]
+        results = map(_result, outcomes)
+        while batch:
+            job = batch.popleft()
+            _answer(job, list(islice(results, len(job.groups))))
 
-    def _commit(self, batch: list[Job]) -> list[Outcome]:
+    def _commit(self, batch: deque[Job]) -> list[Outcome]:
         groups = [group for job in batch for group in job.groups]
         incoming = [group for group in groups if isinstance(group, IncomingGroup)]
         if self._recorder.shared:
@@ -212,7 +213,7 @@ class Writer:
             self._recorder.confirm()
             self._confirmed = self._head.position
         decided = iter(decision.outcomes)
-        return [next(decided) if isinstance(group, IncomingGroup) else Outcome([], group) for group in groups]
+        return [next(decided) if isinstance(group, IncomingGroup) else group for group in groups]
 
     def _insert(self, incoming: Sequence[IncomingGroup]) -> None:
         """Insert what was decided. Where another process was faster, or the store's clock differs, decide again under the lock."""
@@ -263,7 +264,7 @@ class Writer:
         if len(found) != len(decision.rows):
             raise StoreError("the commit did not happen")
 
-    def _refuse(self, batch: list[Job], error: Exception) -> None:
+    def _refuse(self, batch: deque[Job], error: Exception) -> None:
         """The store or the vault does not take anything now: say so, forget what was thought, and try again with the next batch."""
         log.error("Nothing could be recorded: %s", error)
         self._streams.forget()
@@ -282,8 +283,7 @@ class Writer:
         except StoreError as unreadable:
             log.error("Nor can the log be read: %s", unreadable)
         self.read_only_reason = type(error).__name__
-        for job in batch:
-            job.done.set_exception(refusal)
+        _answer_all(batch, refusal)
 
     def _try_again(self) -> None:
         """Look whether something could be recorded again: nobody sends anything to a ledger that says it takes nothing."""
@@ -299,6 +299,19 @@ class Writer:
         self.read_only_reason = None
 
 
+def _answer_all(batch: deque[Job], error: Exception) -> None:
+    while batch:
+        _answer(batch.popleft(), error)
+
+
+def _answer(job: Job, answer: list[GroupResult] | Exception) -> None:
+    try:
+        job.answer(answer)
+    except Exception:
+        # Whoever asked is gone, its event loop closed. What was decided stands, and the others are answered.
+        log.exception("A call could not be answered.")
+
+
 def _unknown() -> LedgerError:
     return LedgerError(
         OUTCOME_UNKNOWN,
@@ -308,11 +321,10 @@ def _unknown() -> LedgerError:
 
 
 def _result(outcome: Outcome) -> GroupResult:
-    if outcome.error is not None:
-        return GroupResult(error=status_of(outcome.error))
-    return GroupResult(appended=outcome.appended)
+    return GroupResult(error=status_of(outcome)) if isinstance(outcome, LedgerError) else outcome
 
 
 def _last_told(decision: Decision) -> int:
     """Return the last position that callers are told, of all that was recorded before."""
-    return max((one.position for outcome in decision.outcomes for one in outcome.appended), default=0)
+    told = (outcome for outcome in decision.outcomes if not isinstance(outcome, LedgerError))
+    return max((one.position for result in told for one in result.appended), default=0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ledger.privacy.vault_store import SCHEMA_VERSION, VaultRow, VaultUnavailableError
-from ledger.sqlite_file import ReadPool, check_schema_version, in_batches, in_powers, places
+from ledger.sqlite_file import ReadPool, bindable, check_schema_version, in_batches, in_powers, places
 from ledger.sqlite_writer import CommitFailedError, WriteConnection, touch
 
 _COLUMNS: Final = ", ".join(VaultRow._fields)
@@ -42,7 +42,7 @@ class SqliteVaultStore:
         """Return the rows with these values."""
         rows: dict[bytes, VaultRow] = {}
         with self._errors(), self._pool.connection() as connection:
-            for some in in_batches(values):
+            for some in in_batches([*map(bytearray, values)]):
                 sql = f"SELECT {_COLUMNS} FROM subject WHERE {column} IN ({places(len(some))})"
                 rows.update((row[0], VaultRow._make(row)) for row in connection.execute(sql, some))
         return list(rows.values())
@@ -61,7 +61,7 @@ class SqliteVaultStore:
             before = connection.total_changes
             for some in in_powers(rows):
                 sql = f"INSERT OR IGNORE INTO subject ({_COLUMNS}) VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(some))}"
-                connection.execute(sql, list(chain.from_iterable(some)))
+                connection.execute(sql, bindable([*chain.from_iterable(some)]))
             return connection.total_changes - before == len(rows)
 
     def confirm(self) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -87,11 +86,13 @@ class AppendDoor:
         passed = PassedAppend.FromString(message)
         try:
             groups = unpack(passed)
-            future = self._ledger.submit_received(groups, sum(len(group.events) for group in groups))
+            self._ledger.send_received(
+                groups,
+                sum(len(group.events) for group in groups),
+                lambda answer: self._mailbox.post(partial(_settle, line, passed.number, answer)),
+            )
         except LedgerError as error:
             _answer(line, AnsweredAppend(number=passed.number, refusal=status_of(error)))
-        else:
-            future.add_done_callback(lambda done: self._mailbox.post(partial(_settle, line, passed.number, done)))
 
     def _in_writer(self, position: int) -> None:
         self._mailbox.post(partial(self._tell, position))
@@ -110,13 +111,12 @@ class AppendDoor:
         )
 
 
-def _settle(line: Frames, number: int, done: Future[list[GroupResult]]) -> None:
-    error = done.exception()
-    if error is None:
-        _answer(line, AnsweredAppend(number=number, results=done.result()))
-    else:
-        refusal = error if isinstance(error, LedgerError) else refusal_of(error)
+def _settle(line: Frames, number: int, answer: list[GroupResult] | Exception) -> None:
+    if isinstance(answer, Exception):
+        refusal = answer if isinstance(answer, LedgerError) else refusal_of(answer)
         _answer(line, AnsweredAppend(number=number, refusal=status_of(refusal)))
+    else:
+        _answer(line, AnsweredAppend(number=number, results=answer))
 
 
 def _answer(line: Frames, answered: AnsweredAppend) -> None:

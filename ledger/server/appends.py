@@ -65,8 +65,15 @@ class OwnAppends:
 
     async def append(self, groups: Sequence[EventGroup], *, internal: bool) -> list[GroupResult]:
         """Append groups and wait until they are durable."""
-        future = await _taken_in(groups, self._threads, partial(self._ledger.submit, groups, internal=internal))
-        return await self._mailbox.result_of(future)
+        waiter: asyncio.Future[list[GroupResult]]
+        waiter, answer = self._mailbox.expect()
+        try:
+            await _taken_in(groups, self._threads, partial(self._ledger.send, groups, answer, internal=internal))
+        except BaseException:
+            # Refused, or the caller went during intake: nobody will ask for the answer.
+            waiter.cancel()
+            raise
+        return await waiter
 
 
 class PassedAppends:

@@ -6,13 +6,10 @@ Waking the loop costs a system call and a switch between threads; a commit answe
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
-
-Result = TypeVar("Result")
+from typing import Any
 
 
 class Mailbox:
@@ -30,11 +27,10 @@ class Mailbox:
             self._awake = True
             self._loop.call_soon_threadsafe(self._open)
 
-    def result_of(self, future: concurrent.futures.Future[Result]) -> asyncio.Future[Result]:
-        """Return an awaitable for a result made in another thread. Cancelling it does not reach the work."""
-        waiter: asyncio.Future[Result] = self._loop.create_future()
-        future.add_done_callback(lambda done: self.post(partial(_settle, waiter, done)))
-        return waiter
+    def expect(self) -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
+        """Return an awaitable, and what another thread calls with the result or exception. Cancelling it does not reach there."""
+        waiter: asyncio.Future[Any] = self._loop.create_future()
+        return waiter, lambda answer: self.post(partial(_settle, waiter, answer))
 
     def _open(self) -> None:
         # First: whatever is posted from now on wakes the loop again.
@@ -43,11 +39,10 @@ class Mailbox:
             self._posted.popleft()()
 
 
-def _settle(waiter: asyncio.Future[Result], done: concurrent.futures.Future[Result]) -> None:
+def _settle(waiter: asyncio.Future[Any], answer: Any) -> None:
     if waiter.done():
         return
-    error = done.exception()
-    if error is not None:
-        waiter.set_exception(error)
+    if isinstance(answer, Exception):
+        waiter.set_exception(answer)
     else:
-        waiter.set_result(done.result())
+        waiter.set_result(answer)

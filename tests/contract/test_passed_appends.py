@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ledger.api.v1.governance_pb2 import LedgerOpened
 from ledger.api.v1.ledger_service_pb2 import EventGroup, GroupResult
 from ledger.application import Ledger
 from ledger.catalogue import read_event
+from ledger.commit.writer import Answer
 from ledger.data_directory import DataDirectory
 from ledger.errors import LedgerError
 from ledger.passing_ledger import PassingLedger
@@ -190,9 +191,7 @@ def test_many_at_once_are_each_answered_with_their_own(data: DataDirectory, ledg
 def test_the_refusal_of_a_call_arrives_with_all_it_says(
     data: DataDirectory, ledger: Ledger, threads: Executor, monkeypatch: pytest.MonkeyPatch, error: LedgerError
 ) -> None:
-    done: Future[list[GroupResult]] = Future()
-    done.set_exception(error)
-    monkeypatch.setattr(ledger, "submit_received", lambda groups, event_count: done)
+    monkeypatch.setattr(ledger, "send_received", lambda groups, event_count, answer: answer(error))
 
     with pytest.raises(LedgerError) as raised:
         in_world(data, ledger, threads, lambda world: world.append(contact("c-1")))
@@ -220,19 +219,17 @@ def test_when_the_line_breaks_the_outcome_is_unknown_and_the_same_ids_are_safe(
     data: DataDirectory, ledger: Ledger, threads: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = contact("c-1")
-    submit = ledger.submit_received
+    send = ledger.send_received
     taken = threading.Event()
 
-    def swallow(groups: Any, event_count: int) -> Future[list[GroupResult]]:
-        submit(groups, event_count).result()
-        taken.set()
-        return Future()
+    def swallow(groups: Any, event_count: int, answer: Answer) -> None:
+        send(groups, event_count, lambda answer: taken.set())
 
     async def break_it(world: World) -> tuple[LedgerError, list[GroupResult]]:
-        monkeypatch.setattr(ledger, "submit_received", swallow)
+        monkeypatch.setattr(ledger, "send_received", swallow)
         asking = asyncio.ensure_future(world.append(sent))
         await asyncio.get_running_loop().run_in_executor(None, taken.wait, 20)
-        monkeypatch.setattr(ledger, "submit_received", submit)
+        monkeypatch.setattr(ledger, "send_received", send)
         assert world.line._frames is not None
         world.line._frames.close()
         with pytest.raises(LedgerError) as raised:

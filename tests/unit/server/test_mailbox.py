@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -38,10 +37,8 @@ def test_functions_run_in_the_loop_in_the_order_posted() -> None:
 def settled_elsewhere(settle: Any) -> Coroutine[Any, Any, Any]:
     async def run() -> Any:
         mailbox = Mailbox(asyncio.get_running_loop())
-        future: Future[str] = Future()
-        future.set_running_or_notify_cancel()
-        awaited = mailbox.result_of(future)
-        thread = threading.Thread(target=settle, args=(future,))
+        awaited, answer = mailbox.expect()
+        thread = threading.Thread(target=settle, args=(answer,))
         thread.start()
         try:
             return await awaited
@@ -52,25 +49,28 @@ def settled_elsewhere(settle: Any) -> Coroutine[Any, Any, Any]:
 
 
 def test_a_result_of_another_thread_can_be_awaited() -> None:
-    assert asyncio.run(settled_elsewhere(lambda future: future.set_result("done"))) == "done"
+    assert asyncio.run(settled_elsewhere(lambda answer: answer("done"))) == "done"
 
 
 def test_an_error_of_another_thread_is_raised() -> None:
     with pytest.raises(ValueError, match="no"):
-        asyncio.run(settled_elsewhere(lambda future: future.set_exception(ValueError("no"))))
+        asyncio.run(settled_elsewhere(lambda answer: answer(ValueError("no"))))
 
 
 def test_cancelling_the_wait_does_not_reach_the_work() -> None:
-    async def run() -> bool:
+    async def run() -> list[str]:
         mailbox = Mailbox(asyncio.get_running_loop())
-        future: Future[str] = Future()
-        waiter = asyncio.ensure_future(mailbox.result_of(future))
+        awaited, answer = mailbox.expect()
+        waiter = asyncio.ensure_future(asyncio.wait_for(awaited, None))
         await asyncio.sleep(0)
         waiter.cancel()
         await asyncio.gather(waiter, return_exceptions=True)
-        cancelled = future.cancelled()
-        future.set_result("done all the same")
-        await asyncio.sleep(0.01)
-        return cancelled
+        answer("done all the same")
+        seen: list[str] = []
+        after = asyncio.Event()
+        mailbox.post(lambda: seen.append("the next one is served"))
+        mailbox.post(after.set)
+        await after.wait()
+        return seen
 
-    assert not asyncio.run(run())
+    assert ["the next one is served"] == asyncio.run(run())

@@ -83,6 +83,17 @@ def test_sealed_parts_may_be_dropped_or_sealed_again(recorder: SqliteApplication
     assert [kept._replace(parts=parts)] == recorder.read(0, 10)
 
 
+def test_bytes_are_stored_as_blobs_and_no_parts_as_null(recorder: SqliteApplicationRecorder, path: Path) -> None:
+    sealed, clear, empty = row(1), row(2)._replace(parts=None), row(3)._replace(header=b"", parts=b"")
+    append(recorder, sealed, clear, empty)
+
+    with closing(sqlite3.connect(path)) as anybody:
+        types = anybody.execute("SELECT typeof(event_id), typeof(header), typeof(parts) FROM event ORDER BY position").fetchall()
+
+    assert [("blob", "blob", "blob"), ("blob", "blob", "null"), ("blob", "blob", "blob")] == types
+    assert [sealed, clear, empty] == recorder.read(0, 10)
+
+
 def test_our_connections_refuse_to_replace_an_event(recorder: SqliteApplicationRecorder, path: Path) -> None:
     kept = row(1)
     append(recorder, kept)
