@@ -101,9 +101,10 @@ def main(
             except (SkippedError, ProcessFailedError) as error:
                 failed |= isinstance(error, ProcessFailedError)
                 earlier.append(skipped(figure, str(error)))
+            # After each figure, so that a run that is broken off leaves what it has measured.
+            path = table.save(build, earlier, about if large else None)
     finally:
         shutil.rmtree(work_dir)
-    path = table.save(build, earlier, about if large else None)
     table.show(console, earlier, time.monotonic() - begin)
     console.print(f"Written to {path}")
     if failed:
