@@ -103,7 +103,7 @@ class Playbooks:
             # The views are made anew.
             return Looked(self._position, 0)
         # The event looked at last is read again: after a failover that lost commits, another may stand there.
-        rows = self._reader.read(max(0, self._position - 1), ROWS_MAX, read.position)
+        rows = self._reader.read(max(0, self._position - 1), ROWS_MAX + 1, read.position)
         if self._position:
             if self._looked_at and (not rows or rows[0].event_id != self._looked_at):
                 log.warning("The log holds another event at %d than was looked at: young ones are looked at again.", self._position)
