@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from ledger.store.log_rows import COLUMNS
 from ledger.store.postgres_schema import SCHEMA
@@ -31,7 +32,10 @@ def main() -> None:
         rows: list[tuple[Any, ...]] = source.cursor(binary=True).execute(read, (arguments.events,)).fetchall()
         (size, last) = source.execute("SELECT pg_total_relation_size('event'), max(position) FROM event").fetchone() or (0, 1)
     with psycopg.connect(arguments.target, autocommit=True) as target:
-        target.execute("DROP TABLE IF EXISTS event, head")
+        # What an earlier round left, whatever tables the log has by now.
+        tables = target.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall()
+        for (table,) in tables:
+            target.execute(SQL("DROP TABLE {}").format(Identifier(table)))
         for statement in SCHEMA:
             target.execute(statement)
         one = "(%s, %s, %s, %s, %s, %s, %s, %s)"
