@@ -22,6 +22,7 @@ from ledger.server.head import Head
 from ledger.server.limits import RETRY_SECONDS, VIEWS_WAIT_SECONDS_MAX
 from ledger.server.snapshots import Snapshots
 from ledger.server.times import micros, micros_up, timestamp
+from ledger.server.turns import Turns
 from ledger.server.waiting import LOOK_SECONDS, Waiting
 from ledger.store.recorder import LogReader
 from ledger.tokens import (
@@ -102,6 +103,7 @@ class Reading:
         self._latest = head.latest
         self._now = now
         self._threads = threads
+        self._turns = Turns(threads)
         self._view_version = view_version
         self._node = node
         self._last_record_time = (-1, 0)
@@ -135,10 +137,9 @@ class Reading:
         """Answer a question with every change from a position on, for ever. Raises LedgerError."""
         head = self._head.look()
         start = start_of(request.after_position if request.HasField("after_position") else None, head)
-        loop = asyncio.get_running_loop()
 
         async def read(after: int, until: int) -> tuple[Sequence[tuple[int, Any]], int]:
-            return await loop.run_in_executor(self._threads, self._changed, request, changes, after, until)
+            return await self._turns.run(partial(self._changed, request, changes, after, until))
 
         async for step in follow(start, head, self._changes, read):
             if step.item is not None:
@@ -240,7 +241,7 @@ class Reading:
             for line in (self._search, self._views) if search else (self._views,):
                 if not await line.until(place.wanted, end_time - loop.time()):
                     raise _lagging(place.wanted, line.reached)
-            response = await loop.run_in_executor(self._threads, partial(self._built, place, build, search=search))
+            response = await self._turns.run(partial(self._built, place, build, search=search))
             if response is not None:
                 return response
             # The views were switched to a file that is not as far yet.
