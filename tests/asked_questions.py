@@ -65,7 +65,12 @@ from ledger.api.v1.history_service_pb2 import (
     ListHistoryRequest,
     SearchHistoryRequest,
 )
-from ledger.api.v1.identity_service_pb2 import ListDuplicateCandidatesRequest, ListIdentifiersRequest, ResolveRequest
+from ledger.api.v1.identity_service_pb2 import (
+    GetLinkRequest,
+    ListDuplicateCandidatesRequest,
+    ListIdentifiersRequest,
+    ResolveRequest,
+)
 from ledger.api.v1.improvement_service_pb2 import (
     IMPROVEMENT_BY_STATE,
     CountImprovementsRequest,
@@ -140,6 +145,7 @@ QUESTIONS: dict[str, Callable[[World], Call]] = {
     "Resolve": lambda w: (w.stubs.identity.Resolve, ResolveRequest(customer=w.customer)),
     "ListIdentifiers": lambda w: (w.stubs.identity.ListIdentifiers, ListIdentifiersRequest(customer=w.customer)),
     "ListDuplicateCandidates": lambda w: (w.stubs.identity.ListDuplicateCandidates, ListDuplicateCandidatesRequest()),
+    "GetLink": lambda w: (w.stubs.identity.GetLink, GetLinkRequest(link_event_id=w.link_id)),
     "ListAnswers": lambda w: (w.stubs.answer.ListAnswers, ListAnswersRequest(filter=AnswerFilter(customer=w.customer))),
     "CountAnswers": lambda w: (
         w.stubs.answer.CountAnswers,
@@ -242,6 +248,7 @@ GETS = (
     "GetOpportunity",
     "GetPolicy",
     "GetJourney",
+    "GetLink",
 )
 """Those about one thing: without it they answer that nothing is recorded."""
 
@@ -255,6 +262,7 @@ PAGES = {
     "ListPromises": "promises",
     "ListRequests": "requests",
     "ListDuplicateCandidates": "candidates",
+    "GetLink": "across",
     "ListAnswers": "answers",
     "ListContradictions": "contradictions",
     "ListStatements": "statements",

@@ -40,12 +40,13 @@ from ledger.api.v1.exception_pb2 import EXCLUDED, ExceptionEnded, ExceptionGrant
 from ledger.api.v1.experience_pb2 import CSAT, IrritantReported, ReferralMade, SatisfactionRecorded
 from ledger.api.v1.fact_pb2 import FactGiven
 from ledger.api.v1.handoff_pb2 import HandoffAccepted, HandoffOffered
+from ledger.api.v1.identity_pb2 import IdentityLinked
 from ledger.api.v1.improvement_pb2 import EFFECT_BETTER, ImprovementClosed, ImprovementProposed
 from ledger.api.v1.ledger_service_pb2 import AppendRequest, AppendResponse
 from ledger.api.v1.opportunity_pb2 import CROSS_SELL, OpportunityNoted, OpportunityTaken
 from ledger.api.v1.policy_pb2 import Playbook, PlaybookStep, PolicyPublished, ServicePolicy, SuggestOpportunity
 from ledger.api.v1.promise_pb2 import PromiseKept, PromiseMade
-from ledger.api.v1.request_pb2 import RequestOpened
+from ledger.api.v1.request_pb2 import ContactLinked, RequestOpened
 from tests.appending import group, to_append
 
 TIMEOUT = 20.0
@@ -108,6 +109,11 @@ class World(NamedTuple):
         return CustomerReference(identifier=self.mail)
 
     @property
+    def link_id(self) -> str:
+        """The link between two identifiers that are nobody else's."""
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name))
+
+    @property
     def position(self) -> int:
         """Where the log stood when the story was told."""
         return max(appended.position for result in self.last.results for appended in result.appended)
@@ -118,7 +124,10 @@ def told(stubs: Stubs) -> World:
     name = f"w{uuid.uuid4().hex[:10]}"
     began = Timestamp()
     began.FromMilliseconds(int(time.time() * 1_000) - 1_000)
-    return World(name, stubs, stubs.append(RULES, *story(name, name, began)), began)
+    world = World(name, stubs, AppendResponse(), began)
+    left, right = two_linked(name)
+    link = to_append(IdentityLinked(left=left, right=right), event_id=world.link_id)
+    return world._replace(last=stubs.append(RULES, link, *story(name, name, began)))
 
 
 def change(world: World) -> AppendResponse:
@@ -165,6 +174,7 @@ RULES = to_append(
 def story(name: str, id: str, began: Timestamp) -> list[EventToAppend]:
     """Return one story of a world's customer: one thing of each kind, and two of what only shows between two."""
     mail = Identifier(type="email", value=f"{name}@example.org")
+    left, right = two_linked(name)
     opened = said(RequestOpened(request_id=id, contact_id=id, reason=name, owner_department=name, wish="a new one"), name)
     given = FactGiven(fact=Fact(key="order_number", value="LX 4711"), request_id=id, contact_id=id)
     mine = [
@@ -194,10 +204,19 @@ def story(name: str, id: str, began: Timestamp) -> list[EventToAppend]:
         ReferralMade(referral_id=id, to_department="stock", request_id=id),
         OpportunityNoted(opportunity_id=id, kind=CROSS_SELL, consent=True, customer=mail),
         ImprovementProposed(improvement_id=id, problem=name, owner_departments=[name, "stock"]),
+        ContactReceived(contact_id=f"{id}-left", reason=name, customer=left),
+        RequestOpened(request_id=f"{id}-right", reason=name, customer=right),
+        ContactLinked(request_id=f"{id}-right", contact_id=f"{id}-left"),
     ]
     events = [payload if isinstance(payload, EventToAppend) else said(payload, name) for payload in mine]
     other = AnswerGiven(question_key=name, answer_key="no", stance=STATED, request_id=id, contact_id=id)
     return [*events, said(other, "stock")]
+
+
+def two_linked(name: str) -> tuple[Identifier, Identifier]:
+    """Return the identifiers that a world's link joins. They are not its customer's."""
+    left, right = (Identifier(type="email", value=f"{name}-{side}@example.org") for side in ("left", "right"))
+    return left, right
 
 
 def _at(seconds: int) -> Due:

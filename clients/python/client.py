@@ -245,6 +245,7 @@ class Client:
     resolve = _one(identity_calls.resolve)
     identifiers = _one(identity_calls.identifiers)
     duplicate_candidates = _many(identity_calls.duplicate_candidates)
+    link = _many(identity_calls.link)
 
     policy = _one(policy_calls.policy)
     policies = _many(policy_calls.policies)

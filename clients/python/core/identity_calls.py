@@ -6,8 +6,11 @@ from typing import Final, Unpack
 
 from clients.python.core.arguments import CustomerLike, ListOptions, ReadOptions
 from clients.python.core.calls import Call, Listing, Rpc, ask
+from ledger.api.v1.event_pb2 import RecordedEvent
 from ledger.api.v1.identity_service_pb2 import (
     DuplicateCandidate,
+    GetLinkRequest,
+    GetLinkResponse,
     ListDuplicateCandidatesRequest,
     ListDuplicateCandidatesResponse,
     ListIdentifiersRequest,
@@ -19,6 +22,7 @@ from ledger.api.v1.identity_service_pb2 import (
 SERVICE: Final = "IdentityService"
 RESOLVE: Final = Rpc(SERVICE, "Resolve", ResolveRequest, ResolveResponse)
 IDENTIFIERS: Final = Rpc(SERVICE, "ListIdentifiers", ListIdentifiersRequest, ListIdentifiersResponse)
+LINK: Final = Rpc(SERVICE, "GetLink", GetLinkRequest, GetLinkResponse)
 DUPLICATES: Final = Rpc(SERVICE, "ListDuplicateCandidates", ListDuplicateCandidatesRequest, ListDuplicateCandidatesResponse)
 
 
@@ -49,3 +53,14 @@ def duplicate_candidates(**which: Unpack[ListOptions]) -> Listing[ListDuplicateC
         >>> [candidate.why for candidate in client.duplicate_candidates()]
     """
     return Listing(ask(DUPLICATES, which), lambda page: page.result.candidates)
+
+
+def link(link_event_id: str, **which: Unpack[ListOptions]) -> Listing[GetLinkResponse, RecordedEvent]:
+    """List what was recorded across a link while it stood, in order of record; how the link stands is in each page's `result`.
+
+    Example:
+        >>> pages = client.link("019a2b8e-5c1f-7a43-9d1e-0a4f3c2b1d00")
+        >>> pages.first.result.joined_otherwise, [event.topic for event in pages]
+        (False, ['contact-linked'])
+    """
+    return Listing(ask(LINK, which, link_event_id=link_event_id), lambda page: page.result.across)

@@ -26,9 +26,11 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ledger.api.v1 import consistency_pb2 as ledger_dot_api_dot_v1_dot_consistency__pb2
 from ledger.api.v1 import core_pb2 as ledger_dot_api_dot_v1_dot_core__pb2
 from ledger.api.v1 import customer_pb2 as ledger_dot_api_dot_v1_dot_customer__pb2
+from ledger.api.v1 import event_pb2 as ledger_dot_api_dot_v1_dot_event__pb2
+from ledger.api.v1 import identity_pb2 as ledger_dot_api_dot_v1_dot_identity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ledger/api/v1/identity_service.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fledger/api/v1/consistency.proto\x1a\x18ledger/api/v1/core.proto\x1a\x1cledger/api/v1/customer.proto\"\xa1\x01\n\x0eResolveRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12:\n\x08\x63ustomer\x18\x03 \x01(\x0b\x32 .ledger.api.v1.CustomerReferenceB\x06\xbaH\x03\xc8\x01\x01\"j\n\x0fResolveResponse\x12/\n\x06result\x18\x01 \x01(\x0b\x32\x1f.ledger.api.v1.ResolvedCustomer\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\"\xa9\x01\n\x16ListIdentifiersRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12:\n\x08\x63ustomer\x18\x03 \x01(\x0b\x32 .ledger.api.v1.CustomerReferenceB\x06\xbaH\x03\xc8\x01\x01\"p\n\x17ListIdentifiersResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.ledger.api.v1.IdentifierList\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\"\xb2\x01\n\x1eListDuplicateCandidatesRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"\x99\x01\n\x1fListDuplicateCandidatesResponse\x12\x35\n\x06result\x18\x01 \x01(\x0b\x32%.ledger.api.v1.DuplicateCandidateList\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"9\n\x10ResolvedCustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\"\x85\x01\n\x0fKnownIdentifier\x12-\n\nidentifier\x18\x01 \x01(\x0b\x32\x19.ledger.api.v1.Identifier\x12\x33\n\x0f\x66irst_seen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06shared\x18\x03 \x01(\x08\"E\n\x0eIdentifierList\x12\x33\n\x0bidentifiers\x18\x01 \x03(\x0b\x32\x1e.ledger.api.v1.KnownIdentifier\"\x97\x01\n\x12\x44uplicateCandidate\x12\x15\n\rlink_event_id\x18\x01 \x01(\t\x12\x14\n\x0cleft_subject\x18\x02 \x01(\t\x12\x15\n\rright_subject\x18\x03 \x01(\t\x12+\n\x03why\x18\x04 \x01(\x0e\x32\x1e.ledger.api.v1.LinkIneffective\x12\x10\n\x08position\x18\x05 \x01(\x03\"O\n\x16\x44uplicateCandidateList\x12\x35\n\ncandidates\x18\x01 \x03(\x0b\x32!.ledger.api.v1.DuplicateCandidate*s\n\x0fLinkIneffective\x12 \n\x1cLINK_INEFFECTIVE_UNSPECIFIED\x10\x00\x12\x14\n\x10UNIQUE_TYPE_VETO\x10\x01\x12\x15\n\x11SHARED_IDENTIFIER\x10\x02\x12\x11\n\rSET_TOO_LARGE\x10\x03\x32\xb7\x02\n\x0fIdentityService\x12H\n\x07Resolve\x12\x1d.ledger.api.v1.ResolveRequest\x1a\x1e.ledger.api.v1.ResolveResponse\x12`\n\x0fListIdentifiers\x12%.ledger.api.v1.ListIdentifiersRequest\x1a&.ledger.api.v1.ListIdentifiersResponse\x12x\n\x17ListDuplicateCandidates\x12-.ledger.api.v1.ListDuplicateCandidatesRequest\x1a..ledger.api.v1.ListDuplicateCandidatesResponseb\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ledger/api/v1/identity_service.proto\x12\rledger.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fledger/api/v1/consistency.proto\x1a\x18ledger/api/v1/core.proto\x1a\x1cledger/api/v1/customer.proto\x1a\x19ledger/api/v1/event.proto\x1a\x1cledger/api/v1/identity.proto\"\xa1\x01\n\x0eResolveRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12:\n\x08\x63ustomer\x18\x03 \x01(\x0b\x32 .ledger.api.v1.CustomerReferenceB\x06\xbaH\x03\xc8\x01\x01\"j\n\x0fResolveResponse\x12/\n\x06result\x18\x01 \x01(\x0b\x32\x1f.ledger.api.v1.ResolvedCustomer\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\"\xa9\x01\n\x16ListIdentifiersRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12:\n\x08\x63ustomer\x18\x03 \x01(\x0b\x32 .ledger.api.v1.CustomerReferenceB\x06\xbaH\x03\xc8\x01\x01\"p\n\x17ListIdentifiersResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.ledger.api.v1.IdentifierList\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\"\xb2\x01\n\x1eListDuplicateCandidatesRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"\x99\x01\n\x1fListDuplicateCandidatesResponse\x12\x35\n\x06result\x18\x01 \x01(\x0b\x32%.ledger.api.v1.DuplicateCandidateList\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xc6\x01\n\x0eGetLinkRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x01\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\"\n\rlink_event_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"\x7f\n\x0fGetLinkResponse\x12+\n\x06result\x18\x01 \x01(\x0b\x32\x1b.ledger.api.v1.IdentityLink\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"9\n\x10ResolvedCustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\"\x85\x01\n\x0fKnownIdentifier\x12-\n\nidentifier\x18\x01 \x01(\x0b\x32\x19.ledger.api.v1.Identifier\x12\x33\n\x0f\x66irst_seen_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06shared\x18\x03 \x01(\x08\"E\n\x0eIdentifierList\x12\x33\n\x0bidentifiers\x18\x01 \x03(\x0b\x32\x1e.ledger.api.v1.KnownIdentifier\"\x97\x01\n\x12\x44uplicateCandidate\x12\x15\n\rlink_event_id\x18\x01 \x01(\t\x12\x14\n\x0cleft_subject\x18\x02 \x01(\t\x12\x15\n\rright_subject\x18\x03 \x01(\t\x12+\n\x03why\x18\x04 \x01(\x0e\x32\x1e.ledger.api.v1.LinkIneffective\x12\x10\n\x08position\x18\x05 \x01(\x03\"O\n\x16\x44uplicateCandidateList\x12\x35\n\ncandidates\x18\x01 \x03(\x0b\x32!.ledger.api.v1.DuplicateCandidate\"\xdd\x02\n\x0cIdentityLink\x12\x15\n\rlink_event_id\x18\x01 \x01(\t\x12\x14\n\x0cleft_subject\x18\x02 \x01(\t\x12\x15\n\rright_subject\x18\x03 \x01(\t\x12\x10\n\x08position\x18\x04 \x01(\x03\x12+\n\x03why\x18\x05 \x01(\x0e\x32\x1e.ledger.api.v1.LinkIneffective\x12\x16\n\x0e\x65nded_position\x18\x06 \x01(\x03\x12\x19\n\x11\x65nded_by_event_id\x18\x07 \x01(\t\x12\x32\n\runlink_reason\x18\x08 \x01(\x0e\x32\x1b.ledger.api.v1.UnlinkReason\x12\x18\n\x10joined_otherwise\x18\t \x01(\x08\x12\x1b\n\x13joined_by_event_ids\x18\n \x03(\t\x12,\n\x06\x61\x63ross\x18\x0b \x03(\x0b\x32\x1c.ledger.api.v1.RecordedEvent*s\n\x0fLinkIneffective\x12 \n\x1cLINK_INEFFECTIVE_UNSPECIFIED\x10\x00\x12\x14\n\x10UNIQUE_TYPE_VETO\x10\x01\x12\x15\n\x11SHARED_IDENTIFIER\x10\x02\x12\x11\n\rSET_TOO_LARGE\x10\x03\x32\x81\x03\n\x0fIdentityService\x12H\n\x07Resolve\x12\x1d.ledger.api.v1.ResolveRequest\x1a\x1e.ledger.api.v1.ResolveResponse\x12`\n\x0fListIdentifiers\x12%.ledger.api.v1.ListIdentifiersRequest\x1a&.ledger.api.v1.ListIdentifiersResponse\x12x\n\x17ListDuplicateCandidates\x12-.ledger.api.v1.ListDuplicateCandidatesRequest\x1a..ledger.api.v1.ListDuplicateCandidatesResponse\x12H\n\x07GetLink\x12\x1d.ledger.api.v1.GetLinkRequest\x1a\x1e.ledger.api.v1.GetLinkResponseb\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,30 +45,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDUPLICATECANDIDATESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\364\003(\001'
   _globals['_LISTDUPLICATECANDIDATESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDUPLICATECANDIDATESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
-  _globals['_LINKINEFFECTIVE']._serialized_start=1573
-  _globals['_LINKINEFFECTIVE']._serialized_end=1688
-  _globals['_RESOLVEREQUEST']._serialized_start=178
-  _globals['_RESOLVEREQUEST']._serialized_end=339
-  _globals['_RESOLVERESPONSE']._serialized_start=341
-  _globals['_RESOLVERESPONSE']._serialized_end=447
-  _globals['_LISTIDENTIFIERSREQUEST']._serialized_start=450
-  _globals['_LISTIDENTIFIERSREQUEST']._serialized_end=619
-  _globals['_LISTIDENTIFIERSRESPONSE']._serialized_start=621
-  _globals['_LISTIDENTIFIERSRESPONSE']._serialized_end=733
-  _globals['_LISTDUPLICATECANDIDATESREQUEST']._serialized_start=736
-  _globals['_LISTDUPLICATECANDIDATESREQUEST']._serialized_end=914
-  _globals['_LISTDUPLICATECANDIDATESRESPONSE']._serialized_start=917
-  _globals['_LISTDUPLICATECANDIDATESRESPONSE']._serialized_end=1070
-  _globals['_RESOLVEDCUSTOMER']._serialized_start=1072
-  _globals['_RESOLVEDCUSTOMER']._serialized_end=1129
-  _globals['_KNOWNIDENTIFIER']._serialized_start=1132
-  _globals['_KNOWNIDENTIFIER']._serialized_end=1265
-  _globals['_IDENTIFIERLIST']._serialized_start=1267
-  _globals['_IDENTIFIERLIST']._serialized_end=1336
-  _globals['_DUPLICATECANDIDATE']._serialized_start=1339
-  _globals['_DUPLICATECANDIDATE']._serialized_end=1490
-  _globals['_DUPLICATECANDIDATELIST']._serialized_start=1492
-  _globals['_DUPLICATECANDIDATELIST']._serialized_end=1571
-  _globals['_IDENTITYSERVICE']._serialized_start=1691
-  _globals['_IDENTITYSERVICE']._serialized_end=2002
+  _globals['_GETLINKREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_GETLINKREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\364\003(\001'
+  _globals['_GETLINKREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_GETLINKREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_GETLINKREQUEST'].fields_by_name['link_event_id']._loaded_options = None
+  _globals['_GETLINKREQUEST'].fields_by_name['link_event_id']._serialized_options = b'\272H\010r\003\260\001\001\310\001\001'
+  _globals['_LINKINEFFECTIVE']._serialized_start=2312
+  _globals['_LINKINEFFECTIVE']._serialized_end=2427
+  _globals['_RESOLVEREQUEST']._serialized_start=235
+  _globals['_RESOLVEREQUEST']._serialized_end=396
+  _globals['_RESOLVERESPONSE']._serialized_start=398
+  _globals['_RESOLVERESPONSE']._serialized_end=504
+  _globals['_LISTIDENTIFIERSREQUEST']._serialized_start=507
+  _globals['_LISTIDENTIFIERSREQUEST']._serialized_end=676
+  _globals['_LISTIDENTIFIERSRESPONSE']._serialized_start=678
+  _globals['_LISTIDENTIFIERSRESPONSE']._serialized_end=790
+  _globals['_LISTDUPLICATECANDIDATESREQUEST']._serialized_start=793
+  _globals['_LISTDUPLICATECANDIDATESREQUEST']._serialized_end=971
+  _globals['_LISTDUPLICATECANDIDATESRESPONSE']._serialized_start=974
+  _globals['_LISTDUPLICATECANDIDATESRESPONSE']._serialized_end=1127
+  _globals['_GETLINKREQUEST']._serialized_start=1130
+  _globals['_GETLINKREQUEST']._serialized_end=1328
+  _globals['_GETLINKRESPONSE']._serialized_start=1330
+  _globals['_GETLINKRESPONSE']._serialized_end=1457
+  _globals['_RESOLVEDCUSTOMER']._serialized_start=1459
+  _globals['_RESOLVEDCUSTOMER']._serialized_end=1516
+  _globals['_KNOWNIDENTIFIER']._serialized_start=1519
+  _globals['_KNOWNIDENTIFIER']._serialized_end=1652
+  _globals['_IDENTIFIERLIST']._serialized_start=1654
+  _globals['_IDENTIFIERLIST']._serialized_end=1723
+  _globals['_DUPLICATECANDIDATE']._serialized_start=1726
+  _globals['_DUPLICATECANDIDATE']._serialized_end=1877
+  _globals['_DUPLICATECANDIDATELIST']._serialized_start=1879
+  _globals['_DUPLICATECANDIDATELIST']._serialized_end=1958
+  _globals['_IDENTITYLINK']._serialized_start=1961
+  _globals['_IDENTITYLINK']._serialized_end=2310
+  _globals['_IDENTITYSERVICE']._serialized_start=2430
+  _globals['_IDENTITYSERVICE']._serialized_end=2815
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,8 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ledger.api.v1 import consistency_pb2 as _consistency_pb2
 from ledger.api.v1 import core_pb2 as _core_pb2
 from ledger.api.v1 import customer_pb2 as _customer_pb2
+from ledger.api.v1 import event_pb2 as _event_pb2
+from ledger.api.v1 import identity_pb2 as _identity_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -256,6 +258,82 @@ class ListDuplicateCandidatesResponse(_message.Message):
 Global___ListDuplicateCandidatesResponse: _TypeAlias = ListDuplicateCandidatesResponse  # noqa: Y015
 
 @_typing.final
+class GetLinkRequest(_message.Message):
+    """Request of GetLink."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LINK_EVENT_ID_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Rows per page, 1 to 500. Default 50."""
+    page_token: _builtins.str
+    """Token of the page before. It pins position, times and the other arguments."""
+    link_event_id: _builtins.str
+    """The `identity-linked` event."""
+    @_builtins.property
+    def consistency(self) -> _consistency_pb2.Consistency:
+        """How fresh. Default: latest."""
+
+    @_builtins.property
+    def as_of(self) -> _consistency_pb2.AsOf:
+        """How far back. Default: the present. Links obey what was known alone; `occurred_before` bounds what was recorded across."""
+
+    def __init__(
+        self,
+        *,
+        consistency: _consistency_pb2.Consistency | None = ...,
+        as_of: _consistency_pb2.AsOf | None = ...,
+        page_size: _builtins.int | None = ...,
+        page_token: _builtins.str | None = ...,
+        link_event_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consistency", b"consistency", "link_event_id", b"link_event_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consistency", b"consistency", "link_event_id", b"link_event_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLinkRequest: _TypeAlias = GetLinkRequest  # noqa: Y015
+
+@_typing.final
+class GetLinkResponse(_message.Message):
+    """Response of GetLink."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    READ_AT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page of what was recorded across the link. Unset on the last one."""
+    @_builtins.property
+    def result(self) -> Global___IdentityLink:
+        """What was asked: equal bytes for equal position, times and class, on any node."""
+
+    @_builtins.property
+    def read_at(self) -> _consistency_pb2.ReadAt:
+        """Position and times the result stands at."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___IdentityLink | None = ...,
+        read_at: _consistency_pb2.ReadAt | None = ...,
+        next_page_token: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "read_at", b"read_at", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "read_at", b"read_at", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLinkResponse: _TypeAlias = GetLinkResponse  # noqa: Y015
+
+@_typing.final
 class ResolvedCustomer(_message.Message):
     """Who an identifier belongs to."""
 
@@ -402,3 +480,71 @@ class DuplicateCandidateList(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DuplicateCandidateList: _TypeAlias = DuplicateCandidateList  # noqa: Y015
+
+@_typing.final
+class IdentityLink(_message.Message):
+    """A link between two identifiers, and what came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_EVENT_ID_FIELD_NUMBER: _builtins.int
+    LEFT_SUBJECT_FIELD_NUMBER: _builtins.int
+    RIGHT_SUBJECT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    ENDED_POSITION_FIELD_NUMBER: _builtins.int
+    ENDED_BY_EVENT_ID_FIELD_NUMBER: _builtins.int
+    UNLINK_REASON_FIELD_NUMBER: _builtins.int
+    JOINED_OTHERWISE_FIELD_NUMBER: _builtins.int
+    JOINED_BY_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    ACROSS_FIELD_NUMBER: _builtins.int
+    link_event_id: _builtins.str
+    """The `identity-linked` event."""
+    left_subject: _builtins.str
+    """Pseudonym on one side."""
+    right_subject: _builtins.str
+    """Pseudonym on the other."""
+    position: _builtins.int
+    """Position of the link."""
+    why: Global___LinkIneffective.ValueType
+    """Why it does not join. Unset: it joins, or did until it was ended."""
+    ended_position: _builtins.int
+    """Position of the event that ended it. Unset: it stands."""
+    ended_by_event_id: _builtins.str
+    """That event."""
+    unlink_reason: _identity_pb2.UnlinkReason.ValueType
+    """What the unlink says about the past. Unset where it stands, and where it was retracted."""
+    joined_otherwise: _builtins.bool
+    """True when other links join the two all the same: an unlink of this one parts nobody."""
+    @_builtins.property
+    def joined_by_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The shortest chain of those links, from left to right."""
+
+    @_builtins.property
+    def across(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.RecordedEvent]:
+        """What was recorded across it, from its position until it was ended (or until now), in order of record: events that bring
+        together what belongs to the one side without this link, and what belongs to the other. Of each, a person says what is right.
+        """
+
+    def __init__(
+        self,
+        *,
+        link_event_id: _builtins.str | None = ...,
+        left_subject: _builtins.str | None = ...,
+        right_subject: _builtins.str | None = ...,
+        position: _builtins.int | None = ...,
+        why: Global___LinkIneffective.ValueType | None = ...,
+        ended_position: _builtins.int | None = ...,
+        ended_by_event_id: _builtins.str | None = ...,
+        unlink_reason: _identity_pb2.UnlinkReason.ValueType | None = ...,
+        joined_otherwise: _builtins.bool | None = ...,
+        joined_by_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        across: _abc.Iterable[_event_pb2.RecordedEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["across", b"across", "ended_by_event_id", b"ended_by_event_id", "ended_position", b"ended_position", "joined_by_event_ids", b"joined_by_event_ids", "joined_otherwise", b"joined_otherwise", "left_subject", b"left_subject", "link_event_id", b"link_event_id", "position", b"position", "right_subject", b"right_subject", "unlink_reason", b"unlink_reason", "why", b"why"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["across", b"across", "ended_by_event_id", b"ended_by_event_id", "ended_position", b"ended_position", "joined_by_event_ids", b"joined_by_event_ids", "joined_otherwise", b"joined_otherwise", "left_subject", b"left_subject", "link_event_id", b"link_event_id", "position", b"position", "right_subject", b"right_subject", "unlink_reason", b"unlink_reason", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IdentityLink: _TypeAlias = IdentityLink  # noqa: Y015

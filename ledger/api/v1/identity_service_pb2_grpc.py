@@ -50,6 +50,11 @@ class IdentityServiceStub:
                 request_serializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.ListDuplicateCandidatesRequest.SerializeToString,
                 response_deserializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.ListDuplicateCandidatesResponse.FromString,
                 _registered_method=True)
+        self.GetLink = channel.unary_unary(
+                '/ledger.api.v1.IdentityService/GetLink',
+                request_serializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.GetLinkRequest.SerializeToString,
+                response_deserializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.GetLinkResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -89,6 +94,19 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLink(self, request, context):
+        """Returns a link: whether it joins, what ended it, whether other links join the two all the same, and what was recorded across it
+        while it stood. Asked before an unlink, it says what there will be to review.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, NOT_RECORDED, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD,
+        VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce link 019a2b8e-5c1f-7a43-9d1e-0a4f3c2b1d00`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -106,6 +124,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.ListDuplicateCandidates,
                     request_deserializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.ListDuplicateCandidatesRequest.FromString,
                     response_serializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.ListDuplicateCandidatesResponse.SerializeToString,
+            ),
+            'GetLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLink,
+                    request_deserializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.GetLinkRequest.FromString,
+                    response_serializer=ledger_dot_api_dot_v1_dot_identity__service__pb2.GetLinkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -190,6 +213,33 @@ class IdentityService:
             '/ledger.api.v1.IdentityService/ListDuplicateCandidates',
             ledger_dot_api_dot_v1_dot_identity__service__pb2.ListDuplicateCandidatesRequest.SerializeToString,
             ledger_dot_api_dot_v1_dot_identity__service__pb2.ListDuplicateCandidatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledger.api.v1.IdentityService/GetLink',
+            ledger_dot_api_dot_v1_dot_identity__service__pb2.GetLinkRequest.SerializeToString,
+            ledger_dot_api_dot_v1_dot_identity__service__pb2.GetLinkResponse.FromString,
             options,
             channel_credentials,
             insecure,

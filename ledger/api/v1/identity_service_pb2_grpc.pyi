@@ -54,6 +54,15 @@ class IdentityServiceStub:
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
     Example: `tellonce status --duplicates`.
     """
+    GetLink: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.GetLinkRequest, _identity_service_pb2.GetLinkResponse]
+    """Returns a link: whether it joins, what ended it, whether other links join the two all the same, and what was recorded across it
+    while it stood. Asked before an unlink, it says what there will be to review.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, NOT_RECORDED, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD,
+    VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce link 019a2b8e-5c1f-7a43-9d1e-0a4f3c2b1d00`.
+    """
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -80,6 +89,15 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     acknowledged before the call. Idempotency: reads change nothing.
     Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
     Example: `tellonce status --duplicates`.
+    """
+    GetLink: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.GetLinkRequest, _identity_service_pb2.GetLinkResponse]  # type: ignore[assignment]
+    """Returns a link: whether it joins, what ended it, whether other links join the two all the same, and what was recorded across it
+    while it stood. Asked before an unlink, it says what there will be to review.
+    Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+    acknowledged before the call. Idempotency: reads change nothing.
+    Errors: FIELD_INVALID, NOT_RECORDED, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD,
+    VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+    Example: `tellonce link 019a2b8e-5c1f-7a43-9d1e-0a4f3c2b1d00`.
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -122,6 +140,21 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         acknowledged before the call. Idempotency: reads change nothing.
         Errors: FIELD_INVALID, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD, VIEWS_LAGGING, PAGE_TOKEN_INVALID.
         Example: `tellonce status --duplicates`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLink(
+        self,
+        request: _identity_service_pb2.GetLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.GetLinkResponse, _abc.Awaitable[_identity_service_pb2.GetLinkResponse]]:
+        """Returns a link: whether it joins, what ended it, whether other links join the two all the same, and what was recorded across it
+        while it stood. Asked before an unlink, it says what there will be to review.
+        Guarantees: the result is a function of position, times, disclosure class and arguments; by default it reflects every event
+        acknowledged before the call. Idempotency: reads change nothing.
+        Errors: FIELD_INVALID, NOT_RECORDED, TOKEN_MALFORMED, TOKEN_OF_OTHER_LEDGER, TOKEN_OF_OTHER_INCARNATION, POSITION_BEYOND_HEAD,
+        VIEWS_LAGGING, PAGE_TOKEN_INVALID.
+        Example: `tellonce link 019a2b8e-5c1f-7a43-9d1e-0a4f3c2b1d00`.
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

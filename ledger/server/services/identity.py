@@ -6,7 +6,10 @@ from uuid import UUID
 
 from ledger.api.v1.identity_service_pb2 import (
     DuplicateCandidateList,
+    GetLinkRequest,
+    GetLinkResponse,
     IdentifierList,
+    IdentityLink,
     ListDuplicateCandidatesRequest,
     ListDuplicateCandidatesResponse,
     ListIdentifiersRequest,
@@ -19,7 +22,8 @@ from ledger.api.v1.identity_service_pb2_grpc import IdentityServiceServicer
 from ledger.server.call import Context
 from ledger.server.customers import Customers
 from ledger.server.reading import After, Reading
-from projections import identities
+from ledger.server.services.entity import recorded
+from projections import identities, identity_links
 from projections.view import Read
 
 
@@ -44,6 +48,10 @@ class IdentityServicer(IdentityServiceServicer):
         """Return a page of links that do not join."""
         return await self._reading.page(request, context, ListDuplicateCandidatesResponse, self._candidates)
 
+    async def GetLink(self, request: GetLinkRequest, context: Context) -> GetLinkResponse:
+        """Return a link, with a page of what was recorded across it."""
+        return await self._reading.page(request, context, GetLinkResponse, self._link)
+
     def _resolved(self, read: Read, request: ResolveRequest) -> ResolvedCustomer:
         subject = self._customers.subject(read, request.customer)
         if subject is None:
@@ -60,3 +68,7 @@ class IdentityServicer(IdentityServiceServicer):
     ) -> tuple[DuplicateCandidateList, After]:
         found, following = identities.duplicate_candidates(read, limit, after)
         return DuplicateCandidateList(candidates=found), following
+
+    def _link(self, read: Read, request: GetLinkRequest, limit: int, after: After) -> tuple[IdentityLink, After]:
+        event_id = request.link_event_id
+        return recorded(identity_links.link(read, UUID(event_id).bytes, limit, after), "link", event_id)
