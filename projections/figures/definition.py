@@ -17,6 +17,17 @@ HUMAN_SECONDS: Final = 1_000_000.0
 """Microseconds in the unit in which durations are given."""
 
 
+class Evidence(NamedTuple):
+    """A member of a figure, named by events."""
+
+    opener: int
+    """Position of the event that opened it."""
+    last: int
+    """Position of the event by which it stands as it does."""
+    outcome: str
+    """What it counts as."""
+
+
 class Result(NamedTuple):
     """A figure for one group."""
 
@@ -98,7 +109,9 @@ class Definition:
     """What each part means."""
     measure: Callable[[Question], Results]
     series: tuple[int, ...] = ()
-    """Whose members stand behind it; empty where evidence is not named."""
+    """Whose members stand behind it; empty where they are named otherwise, or not at all."""
+    evidence: Callable[[Question], Iterable[Evidence]] | None = None
+    """Names its members where they are not those of a series."""
     bundle: tuple[str, ...] = ()
     """Figures without which it is never served."""
     always_exact: bool = False

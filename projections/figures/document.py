@@ -41,7 +41,7 @@ tellonce figures --definitions                                         # this pa
   `--before`, `--evidence`, slices by reason, skill and tier, periods that do not begin and end on a quarter hour, and the figures
   that say so below.
 - **Evidence** names members by the event that opened them and the event by which they stand as they do, up to 500, with their
-  number.
+  number. A member that is one event is named by that alone.
 - **Nothing reads sealed content**: erasing a customer changes no figure.
 - **Handle time is never alone**: who asks for it gets first-contact resolution, repeat rate and satisfaction with it.
 - What is imported from a source that does not record answers has no target; its contacts show as unhandled, because nobody said

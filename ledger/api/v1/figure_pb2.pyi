@@ -503,7 +503,7 @@ class FigureEvidence(_message.Message):
     outcome: _builtins.str
     """What it counts as."""
     event_id: _builtins.str
-    """The event that opened it: contact-received, promise-made, handoff-offered, request-opened."""
+    """The event that opened it: contact-received, promise-made, handoff-offered, request-opened; the event itself where it is one alone."""
     last_event_id: _builtins.str
     """The event by which it stands as it does."""
     def __init__(
