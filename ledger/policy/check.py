@@ -15,6 +15,7 @@ from ledger.api.v1.policy_pb2 import (
     TARGET_FIRST_RESPONSE,
     TARGET_NEXT_RESPONSE,
     Calendar,
+    Layer,
     OpenPeriod,
     Playbook,
     PlaybookStep,
@@ -58,6 +59,9 @@ def mistakes_of(policy: ServicePolicy) -> list[Mistake]:
     _check_priorities(mistakes, policy)
     _check_targets(mistakes, policy)
     _check_measures(mistakes, policy)
+    for index, layer in enumerate(policy.costs.layers):
+        if layer.layer in [one.layer for one in policy.costs.layers[:index]]:
+            mistakes.add(f"costs.layers[{index}]", f"{Layer.Name(layer.layer).lower()} stands twice")
     for index, playbook in enumerate(policy.playbooks):
         _check_playbook(mistakes, policy, playbook, f"playbooks[{index}]")
     return sorted(mistakes.found, key=_place)[:MISTAKES_MAX]

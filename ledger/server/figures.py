@@ -12,9 +12,8 @@ from ledger.server.local_period import local_hours, period, zone_of
 from ledger.server.times import timestamp
 from projections import policies
 from projections.figures.answer import figure
-from projections.figures.definition import Definition, Question
+from projections.figures.definition import Definition, PeriodTooLongError, Question
 from projections.figures.definitions import BASELINE, BY_NAME, SETS_BY_NAME, with_bundles
-from projections.figures.first_contact import PeriodTooLongError
 from projections.figures.tally import Asked, Slice
 from projections.view import Read
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ledger.api.v1.figure_pb2 import Figure, FigureEvidence, FigurePart, FigureRow, FigureSlice
+from ledger.api.v1.policy_service_pb2 import PolicyVersion
 from ledger.event_id import to_text
 from projections.figures.buckets import RELATIVE_ERROR
 from projections.figures.definition import Definition, Evidence, Question, Result
@@ -32,6 +33,11 @@ def figure(definition: Definition, question: Question, *, bundled: bool, evidenc
         relative_error=RELATIVE_ERROR if definition.buckets and not exact else 0.0,
         bundled=bundled,
     )
+    if definition.prices is not None:
+        prices = definition.prices(question)
+        if prices.currency:
+            made.currency = prices.currency
+        made.policies.extend(PolicyVersion(policy_id=one.policy_id, policy_version=one.version) for one in prices.policies)
     if evidence_limit and (definition.series or definition.evidence):
         found, total = _evidence(definition, question, evidence_limit)
         made.evidence.extend(found)

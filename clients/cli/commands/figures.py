@@ -37,6 +37,7 @@ EXAMPLES: Final = (
     "tellonce figures first_response promise_kept_rate --by channel,department",
     "tellonce figures --set staffing --by weekday,hour --zone Europe/Paris",
     "tellonce figures --set departments --by department,receiver",
+    "tellonce figures --set process --by reason",
     "tellonce figures promise_kept_rate --as-of 2026-03-01 --evidence 20",
     "tellonce figures --definitions",
 )
@@ -135,7 +136,7 @@ def figure_table(figure: Figure, definition: FigureDefinition) -> Table:
             *_groups(figure.slices, row),
             written(row.value if row.HasField("value") else None, figure.unit),
             f"{row.member_count:,}",
-            *(_part(name, values.get(name)) for name in parts),
+            *(_part(name, values.get(name), figure.currency) for name in parts),
         )
     return made
 
@@ -145,6 +146,9 @@ def title(figure: Figure, definition: FigureDefinition) -> str:
     remarks = [f"{definition.title} ({figure.name} v{figure.version}, by time {definition.member_time})"]
     if figure.bundled:
         remarks.append("belongs to the bundle")
+    if figure.policies:
+        versions = ", ".join(f"{one.policy_id} version {one.policy_version}" for one in figure.policies)
+        remarks.append(f"amounts by policy {versions}")
     if figure.relative_error:
         remarks.append(f"percentiles within {figure.relative_error:.0%}")
     if not figure.rows:
@@ -172,7 +176,9 @@ def written(value: float | None, unit: int) -> str:
     return f"{value:.1f}" if unit == FIGURE_SCORE else f"{value:.2f}"
 
 
-def _part(name: str, value: float | None) -> str:
+def _part(name: str, value: float | None, currency: str) -> str:
+    if name.endswith("_amount"):
+        return "-" if value is None else f"{value:,.2f} {currency}"
     if name.endswith("_seconds"):
         return written(value, FIGURE_SECONDS)
     shares = ("share", "rate", "of_", "gross", "net")

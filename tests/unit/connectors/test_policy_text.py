@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.connectors.policy_text import PolicyTextError, read_policy
-from clients.connectors.policy_words import choices, read_days, read_duration, read_periods, write_duration, write_periods
+from clients.connectors.policy_words import (
+    choices,
+    read_days,
+    read_duration,
+    read_periods,
+    write_duration,
+    write_periods,
+)
 from clients.connectors.policy_writer import write_policy
 from ledger.api.v1.policy_pb2 import (
     BUSINESS_TIME,

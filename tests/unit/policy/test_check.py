@@ -118,6 +118,12 @@ def in_calendar(week: str = "monday: 09:00-12:00", more: str = "") -> str:
             "targets[0].reason",
             "outrage stands not among the reasons",
         ),
+        # Costs
+        (
+            "costs: {currency: EUR, layers: [{layer: front, hour_cents: 1}, {layer: front, hour_cents: 2}]}",
+            "costs.layers[1]",
+            "front_office stands twice",
+        ),
         # Business time elsewhere
         ("handoff_types: {a: {accept_within: 1h, measure: business}}", "handoff_types[0].measure", "needs a default calendar"),
         ("promise_kinds: {a: {default_due: 1h, measure: business}}", "promise_kinds[0].measure", "needs a default calendar"),
