@@ -43,6 +43,8 @@ tellonce figures --definitions                                         # this pa
   that say so below.
 - **Evidence** names members by the event that opened them and the event by which they stand as they do, up to 500, with their
   number. A member that is one event is named by that alone.
+- **Held against.** Where the policy in force says what a figure should be ([assessments](policy.md#assessments)), each row says so,
+  with the version, and whether it is met.
 - **Amounts** are reckoned by the prices of a policy (`costs`); the answer names currency and versions.
 - **Nothing reads sealed content**: erasing a customer changes no figure.
 - **Handle time is never alone**: who asks for it, or for a figure that it is a part of, gets first-contact resolution, repeat rate

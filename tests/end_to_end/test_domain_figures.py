@@ -1,4 +1,4 @@
-"""Figures of information, escalations and effort, through a real server and both clients."""
+"""Figures of information, escalations and effort, and what they are held against, through a real server and both clients."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ POLICY = """
 departments: {desk: {layer: front, channels: [phone]}, workshop: {layer: back}, billing: {}}
 reasons: {repair: {intake_facts: [model, serial]}}
 costs: {currency: EUR, escalation_cents: 1000, layers: [{layer: front, hour_cents: 6000}]}
+assessments:
+  - {figure: intake_completeness, at_least: 80%}
+  - {figure: escalation, reason: repair, at_most: 50%}
+  - {figure: handle_time, channel: phone, at_most: 6m}
+  - {figure: first_contact_resolution, channel: phone, at_least: 70%}
 """
 
 BEGIN = datetime.now(UTC) - timedelta(hours=5)
@@ -103,12 +108,14 @@ def topics(client: Any, figure: Any) -> list[tuple[str, str]]:
     return [(one.outcome, client.get_event(one.event_id).topic) for one in figure.evidence]
 
 
-def test_completeness_at_first_contact_names_the_requests_behind_it(client: Any) -> None:
+def test_completeness_at_first_contact_is_held_against_its_target(client: Any) -> None:
     answer = client.figures("intake_completeness", by="reason", evidence_limit=5)
 
     row, parts = only(answer, "intake_completeness")
     # Model and serial of one, the model of the other.
     assert (["repair"], 3 / 4, 1.0, 2.0) == (list(row.values), row.value, parts["complete"], parts["requests"])
+    said = row.assessment
+    assert (0.8, False, "service", 2) == (said.target.at_least, said.met, said.policy.policy_id, said.policy.policy_version)
     behind = [("complete", "request-opened"), ("incomplete", "request-opened")]
     assert behind == topics(client, answer.result.figures[0])
     assert [["serial"], ["serial"]] == [list(client.request(one).result.missing_intake_keys) for one in ("r-1", "r-2")]
@@ -134,6 +141,7 @@ def test_an_escalation_has_its_cost_beside_it_and_never_without_the_bundle(clien
     assert (1 / 2, 16.0, 360.0, 3600.0) == (row.value, parts["cost_amount"], parts["handled_seconds"], parts["open_seconds"])
     figure = answer.result.figures[0]
     assert ("EUR", [("service", 1)]) == (figure.currency, [(one.policy_id, one.policy_version) for one in figure.policies])
+    assert (0.5, True) == (row.assessment.target.at_most, row.assessment.met)
     bundle = ["first_contact_resolution", "repeat_rate", "satisfaction_csat"]
     assert bundle == [one.name for one in answer.result.figures if one.bundled]
     assert [("escalated", "request-opened")] == topics(client, figure)
@@ -161,10 +169,36 @@ def test_the_events_behind_the_one_outcome_and_the_contradictions_are_named(clie
     assert (2, 2) == (joint.evidence_total, consistent.evidence_total)
 
 
-def test_the_command_line_shows_amounts_with_currency_and_version(server: Server) -> None:
-    command = [Path(sys.executable).with_name("tellonce"), "figures", "escalation", "--by", "reason", "--target", server.target]
-    environment = os.environ | {"COLUMNS": "250"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+def test_what_cannot_be_had_together_is_told_before_and_after_publication(client: Any) -> None:
+    before = client.policy_conflicts(policy().policy)
+    after = client.policy().result.conflicts
 
-    assert "16.00 EUR" in done.stdout
-    assert "amounts by policy service version 1" in done.stdout
+    places = [("assessments[2].at_most", "assessments[1].at_most"), ("assessments[2].at_most", "assessments[3].at_least")]
+    assert [places, places] == [[(one.path, one.other_path) for one in found] for found in (before, after)]
+    assert [] == client.check_policy(policy().policy)
+
+
+def test_the_command_line_shows_targets_amounts_and_warnings(server: Server, tmp_path: Any) -> None:
+    file = tmp_path / "service.yaml"
+    file.write_text(POLICY, encoding="utf-8")
+
+    def tellonce(*arguments: str) -> str:
+        command = [Path(sys.executable).with_name("tellonce"), *arguments, "--target", server.target]
+        environment = os.environ | {"COLUMNS": "250"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout
+
+    checked = tellonce("policy", "check", str(file))
+    published = tellonce("policy", "publish", str(file), "--id", "later", "--from", "2150-01-01")
+    shown = tellonce("figures", "escalation", "intake_completeness", "--by", "reason")
+
+    assert "No mistakes." in checked
+    assert f"Warning: {file}:8: assessments[2].at_most: a cap on handle time cuts answers short" in checked
+    assert "(see line 9)" in checked
+    assert [line for line in checked.splitlines() if "Warning" in line] == [
+        line for line in published.splitlines() if "Warning" in line
+    ]
+    assert "Policy later version 1 is recorded" in published
+    assert "16.00 EUR" in shown
+    assert "at most 50.0%, met" in shown
+    assert "at least 80.0%, missed" in shown

@@ -129,16 +129,32 @@ def figure_table(figure: Figure, definition: FigureDefinition) -> Table:
     slices = [FigureSlice.Name(one).removeprefix("FIGURE_BY_").lower() for one in figure.slices]
     # Words below one another: there are many columns.
     headings = [name.removesuffix("_seconds").replace("_", "\n") for name in parts]
-    made = table(*slices, ("value", NUMBER), ("n", NUMBER), *((heading, NUMBER) for heading in headings))
+    targets = ["target"] if any(row.HasField("assessment") for row in figure.rows) else []
+    made = table(*slices, ("value", NUMBER), *targets, ("n", NUMBER), *((heading, NUMBER) for heading in headings))
     for row in figure.rows:
         values = {one.name: one.value for one in row.parts}
         made.add_row(
             *_groups(figure.slices, row),
             written(row.value if row.HasField("value") else None, figure.unit),
+            *([_target(row, figure.unit)] if targets else []),
             f"{row.member_count:,}",
             *(_part(name, values.get(name), figure.currency) for name in parts),
         )
     return made
+
+
+def _target(row: FigureRow, unit: int) -> str:
+    """Return what a value is held against, and whether it is met."""
+    if not row.HasField("assessment"):
+        return "-"
+    target = row.assessment.target
+    bounds = [
+        f"{words} {written(getattr(target, name), unit)}"
+        for name, words in (("at_least", "at least"), ("at_most", "at most"))
+        if target.HasField(name)  # type: ignore[arg-type]
+    ]
+    met = ("met" if row.assessment.met else "missed") if row.assessment.HasField("met") else ""
+    return ", ".join(filter(None, (*bounds, met)))
 
 
 def title(figure: Figure, definition: FigureDefinition) -> str:

@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ledger.api.v1 import consistency_pb2 as _consistency_pb2
+from ledger.api.v1 import policy_pb2 as _policy_pb2
 from ledger.api.v1 import policy_service_pb2 as _policy_service_pb2
 import builtins as _builtins
 import sys
@@ -468,6 +469,7 @@ class FigureRow(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     MEMBER_COUNT_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
     value: _builtins.float
     """The value. Unset where there is nothing to divide by, or nobody to ask: missing, not zero."""
     member_count: _builtins.int
@@ -480,6 +482,10 @@ class FigureRow(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FigurePart]:
         """Parts, in the order of the definition."""
 
+    @_builtins.property
+    def assessment(self) -> Global___FigureAssessment:
+        """What it is held against by the policy in force at the evaluated time. Unset: nothing."""
+
     def __init__(
         self,
         *,
@@ -487,14 +493,49 @@ class FigureRow(_message.Message):
         value: _builtins.float | None = ...,
         member_count: _builtins.int | None = ...,
         parts: _abc.Iterable[Global___FigurePart] | None = ...,
+        assessment: Global___FigureAssessment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FigureRow: _TypeAlias = FigureRow  # noqa: Y015
+
+@_typing.final
+class FigureAssessment(_message.Message):
+    """What the value of a figure is held against."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    met: _builtins.bool
+    """True when the value is within its bounds. Unset where there is no value."""
+    @_builtins.property
+    def target(self) -> _policy_pb2.Assessment:
+        """The target, as the policy says it."""
+
+    @_builtins.property
+    def policy(self) -> _policy_service_pb2.PolicyVersion:
+        """The version that says so."""
+
+    def __init__(
+        self,
+        *,
+        target: _policy_pb2.Assessment | None = ...,
+        policy: _policy_service_pb2.PolicyVersion | None = ...,
+        met: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["met", b"met", "policy", b"policy", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["met", b"met", "policy", b"policy", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FigureAssessment: _TypeAlias = FigureAssessment  # noqa: Y015
 
 @_typing.final
 class FigureEvidence(_message.Message):
