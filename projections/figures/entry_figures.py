@@ -192,10 +192,11 @@ DEFINITIONS: Final = (
         title="Fields that people had to give",
         text="Fields set in the events that people appended ÷ these events, of the events about customers in the period, by their "
         "place in time. Fields are those of the event itself, each element of a list for itself, as far as they stand clear: what "
-        "is sealed (identifiers, names, free text) is not looked into, and events that hold any are counted beside. What a program "
-        "of theirs filled in for people counts as theirs. Bots and programs, partners, and what was imported stand apart; what "
-        "the ledger writes by itself, and what stands in every event (who, where, when), is nobody's effort. Corrections count: "
-        "they are work. Kind is the type of the event.",
+        "is sealed (values of identifiers and facts, names, free text) is not looked into, and events that hold any are counted "
+        "beside. What a program of theirs filled in for people counts as theirs. Bots and programs, partners, and what was "
+        "imported stand apart; what the ledger writes by itself, and what stands in every event (who, where, when), is nobody's "
+        "effort. Corrections count: they are work. Kind is the type of the event. Counted from the log at the question, of "
+        f"{EVENTS_MAX:,} events at most.",
         source="domain §6: S4-18",
         unit=FIGURE_PER_MEMBER,
         member_time="occurred",

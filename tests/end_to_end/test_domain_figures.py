@@ -190,6 +190,8 @@ def test_the_command_line_shows_targets_amounts_and_warnings(server: Server, tmp
 
     checked = tellonce("policy", "check", str(file))
     published = tellonce("policy", "publish", str(file), "--id", "later", "--from", "2150-01-01")
+    listed = tellonce("requests", "--reason", "repair")
+    effort = tellonce("figures", "data_entry_effort")
     shown = tellonce("figures", "escalation", "intake_completeness", "--by", "reason")
 
     assert "No mistakes." in checked
@@ -199,6 +201,9 @@ def test_the_command_line_shows_targets_amounts_and_warnings(server: Server, tmp
         line for line in published.splitlines() if "Warning" in line
     ]
     assert "Policy later version 1 is recorded" in published
+    assert "opened without serial" in listed
+    # 37 fields in 12 events, of two contacts; the two answers are given to nobody in particular.
+    assert ("3.08" in effort, "18.50" in effort) == (True, True)
     assert "16.00 EUR" in shown
     assert "at most 50.0%, met" in shown
     assert "at least 80.0%, missed" in shown

@@ -18,6 +18,7 @@ from clients.cli.times import parse_duration, show_time
 from clients.cli.words import number
 from ledger.api.v1.figure_pb2 import (
     FIGURE_COUNT,
+    FIGURE_PER_MEMBER,
     FIGURE_SCORE,
     FIGURE_SECONDS,
     FIGURE_SHARE,
@@ -197,6 +198,8 @@ def _part(name: str, value: float | None, currency: str) -> str:
         return "-" if value is None else f"{value:,.2f} {currency}"
     if name.endswith("_seconds"):
         return written(value, FIGURE_SECONDS)
+    if "_each_" in name:
+        return written(value, FIGURE_PER_MEMBER)
     shares = ("share", "rate", "of_", "gross", "net")
     return written(value, FIGURE_SHARE if name.startswith(shares) or name.endswith("_rate") else FIGURE_COUNT)
 
