@@ -11,8 +11,10 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ledger.api.v1 import options_pb2
 from ledger.api.v1.core_pb2 import Identifier
@@ -170,6 +172,19 @@ def is_clear(field: FieldDescriptor) -> bool:
 def is_made(field: FieldDescriptor) -> bool:
     """True when only the ledger sets the field."""
     return bool(field.GetOptions().Extensions[options_pb2.made])
+
+
+def is_mandatory(field: FieldDescriptor) -> bool:
+    """True when an event without the field is refused."""
+    options: Any = UnknownFieldSet(field.GetOptions())
+    rules = (Empty.FromString(one.data) for one in options if one.field_number == _RULES)
+    return any(rule.field_number == _REQUIRED and rule.data for one in rules for rule in cast("Any", UnknownFieldSet(one)))
+
+
+_RULES: Final = 1159
+"""Number of the rules among a field's options (buf/validate/validate.proto, whose classes are not loaded for this)."""
+_REQUIRED: Final = 25
+"""Number of the rule that it must be set."""
 
 
 def take_sealed(payload: Message, plan: Plan | None = None, skip: tuple[str, ...] = ()) -> Message | None:

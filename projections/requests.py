@@ -270,5 +270,6 @@ def _message(read: Read, row: Row, request_id: str, opener: Any, silent_since: i
             silent_since_time=instant(silent_since),
             follows_request_id=row.follows_request_id,
             channels=row.channels.split(),
+            missing_intake_keys=[*(opener.missing_intake_keys or opener.keys_not_taken)],
         )
     )

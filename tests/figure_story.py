@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlite_utils
 
@@ -17,11 +17,16 @@ from ledger.api.v1.promise_pb2 import (
     PromiseMade,
 )
 from ledger.event import Event
+from ledger.store.recorder import LogReader
+from projections.facts import FactsView
 from projections.figures.answer import figure
 from projections.figures.definition import Question
 from projections.figures.definitions import BY_NAME
 from projections.figures.tally import Asked, Slice
+from projections.history import HistoryView
 from projections.identities import IdentitiesView
+from projections.restated import as_said, resolved
+from projections.view import Changes
 from tests.build import DAY, HOUR, at, due, event, timestamp
 from tests.folded import FoldedViews
 
@@ -77,13 +82,20 @@ class Story:
         within: int | None = None,
         window: int = 7 * DAY,
         evidence: int = 0,
+        departments: Sequence[str] = (),
     ) -> Any:
         """Return a figure."""
         views = FoldedViews(self.events)
         IdentitiesView().create_tables(sqlite_utils.Database(views.db))
+        events = resolved(self.events, cast(LogReader, views.log))
+        for view, given in ((FactsView(), as_said(events)), (HistoryView(), events)):
+            view.create_tables(sqlite_utils.Database(views.db))
+            view.apply(given, views.db, Changes())
         question = Question(
             read=views.read(known, before, evaluated),
-            asked=Asked(start, end, tuple(slices), local=lambda micros: (micros // HOUR % 24, 1)),
+            asked=Asked(
+                start, end, tuple(slices), departments=frozenset(departments), local=lambda micros: (micros // HOUR % 24, 1)
+            ),
             exact=exact,
             first_contact_window=window,
             repeat_window=window,

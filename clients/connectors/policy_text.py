@@ -21,6 +21,7 @@ from clients.connectors.policy_words import (
     read_days,
     read_duration,
     read_holidays,
+    read_number,
     read_periods,
 )
 from ledger.api.v1.options_pb2 import made
@@ -271,5 +272,7 @@ def _set(message: Message, field: FieldDescriptor, text: str) -> None:
         if not text.isdecimal() or int(text) >= 2**31:
             raise ValueError(f"{text!r} is no whole number")
         setattr(message, field.name, int(text))
+    elif field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
+        setattr(message, field.name, read_number(text))
     else:
         setattr(message, field.name, text)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from itertools import takewhile
+from math import isfinite
 from typing import Final
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -39,6 +40,21 @@ def read_duration(text: str) -> Duration:
     except (OverflowError, ValueError):
         raise ValueError(f"{text!r} is too long: policies think in days, not in ages") from None
     return duration
+
+
+def read_number(text: str) -> float:
+    """Return a number: `4.2`; a share such as `70%` as 0.7; a duration such as `6m` in seconds."""
+    said = text.strip()
+    try:
+        number = float(said.removesuffix("%")) / (100 if said.endswith("%") else 1)
+    except ValueError:
+        try:
+            return float(read_duration(said).ToMilliseconds()) / 1000
+        except ValueError:
+            raise ValueError(f"{text!r} is no number: write one such as 0.7, 70% or, for seconds, 6m") from None
+    if not isfinite(number):
+        raise ValueError(f"{text!r} is no number: write one such as 0.7, 70% or, for seconds, 6m")
+    return number
 
 
 def write_duration(duration: Duration) -> str:

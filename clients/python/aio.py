@@ -228,6 +228,7 @@ class AsyncClient:
     policy = _one(policy_calls.policy)
     policies = _many(policy_calls.policies)
     check_policy = _one(policy_calls.check_policy)
+    policy_conflicts = _one(policy_calls.policy_conflicts)
 
     figures = _one(figure_calls.figures)
     figure_definitions = _one(figure_calls.figure_definitions)

@@ -15,6 +15,7 @@ from ledger.api.v1.policy_pb2 import (
     TARGET_FIRST_RESPONSE,
     TARGET_NEXT_RESPONSE,
     Calendar,
+    Layer,
     OpenPeriod,
     Playbook,
     PlaybookStep,
@@ -58,9 +59,13 @@ def mistakes_of(policy: ServicePolicy) -> list[Mistake]:
     _check_priorities(mistakes, policy)
     _check_targets(mistakes, policy)
     _check_measures(mistakes, policy)
+    _check_assessments(mistakes, policy)
+    for index, layer in enumerate(policy.costs.layers):
+        if layer.layer in [one.layer for one in policy.costs.layers[:index]]:
+            mistakes.add(f"costs.layers[{index}]", f"{Layer.Name(layer.layer).lower()} stands twice")
     for index, playbook in enumerate(policy.playbooks):
         _check_playbook(mistakes, policy, playbook, f"playbooks[{index}]")
-    return sorted(mistakes.found, key=_place)[:MISTAKES_MAX]
+    return sorted(mistakes.found, key=lambda one: place_of(one.path))[:MISTAKES_MAX]
 
 
 _LISTS: Final = {
@@ -258,6 +263,28 @@ def _check_measures(mistakes: _Mistakes, policy: ServicePolicy) -> None:
             mistakes.add(path, "business time needs a default calendar, for whoever has none of their own")
 
 
+# Assessments
+
+
+def _check_assessments(mistakes: _Mistakes, policy: ServicePolicy) -> None:
+    first: dict[tuple[str, ...], str] = {}
+    for index, one in enumerate(policy.assessments):
+        path = f"assessments[{index}]"
+        key = (one.figure, one.channel, one.reason, one.department)
+        if key in first:
+            mistakes.add(path, f"{first[key]} is about the same figure and conditions: one of them has to name more")
+        else:
+            first[key] = path
+        if not one.HasField("at_least") and not one.HasField("at_most"):
+            mistakes.add(path, "it asks for nothing: say at_least or at_most")
+        elif one.HasField("at_least") and one.HasField("at_most") and one.at_least > one.at_most:
+            mistakes.add(f"{path}.at_most", "it is less than at_least: no value is both")
+        if one.reason and policy.reasons and one.reason not in _codes(policy, "reasons"):
+            mistakes.add(f"{path}.reason", f"{one.reason} stands not among the reasons")
+        if one.department and policy.departments:
+            _check_known(mistakes, f"{path}.department", one.department, _codes(policy, "departments"), "department")
+
+
 # Playbooks
 
 
@@ -344,6 +371,6 @@ _STEP: Final = re.compile(r"(\w+)|\[(\d+)\]")
 _ORDER: Final = {field.name: field.number for field in ServicePolicy.DESCRIPTOR.fields}
 
 
-def _place(mistake: Mistake) -> tuple[Any, ...]:
-    """Return where a mistake stands in the document."""
-    return tuple((_ORDER.get(name, 0), name) if name else (int(index), "") for name, index in _STEP.findall(mistake.path))
+def place_of(path: str) -> tuple[Any, ...]:
+    """Return where a path stands in the document."""
+    return tuple((_ORDER.get(name, 0), name) if name else (int(index), "") for name, index in _STEP.findall(path))

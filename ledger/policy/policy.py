@@ -90,6 +90,7 @@ class Policy:
         self._targets: Final = _Targets(document)
         # Of several departments that run a channel the first one counts.
         self._running: Final = {channel: one.department for one in reversed(document.departments) for channel in one.channels}
+        self._hour_cents: Final = {one.layer: one.hour_cents for one in document.costs.layers}
         self._calendars: Final = {one.calendar: one for one in document.calendars}
         self._hours: Final[dict[str, OpenHours]] = {}
         self._keys: Final[dict[str, bytes]] = {}
@@ -171,6 +172,11 @@ class Policy:
         if key is None:
             key = self._keys[code] = key_of(self._calendars[code].expanded)
         return key
+
+    def hour_cents(self, department: str) -> int | None:
+        """Return what an hour of a department's work costs, in hundredths; None where the policy has no price for its layer."""
+        known = self.departments.get(department)
+        return self._hour_cents.get(known.layer) if known is not None else None
 
     def due(self, measure: TimeMeasure.ValueType, department: str, start: int, duration: int) -> int | None:
         """Return when a duration from `start` on ends, measured by the clock or in the hours of a department.

@@ -12,9 +12,9 @@ from ledger.server.local_period import local_hours, period, zone_of
 from ledger.server.times import timestamp
 from projections import policies
 from projections.figures.answer import figure
-from projections.figures.definition import Definition, Question
+from projections.figures.assessing import assess
+from projections.figures.definition import Definition, PeriodTooLongError, Question
 from projections.figures.definitions import BASELINE, BY_NAME, SETS_BY_NAME, with_bundles
-from projections.figures.first_contact import PeriodTooLongError
 from projections.figures.tally import Asked, Slice
 from projections.view import Read
 
@@ -63,6 +63,8 @@ def answered(read: Read, request: GetFiguresRequest, home_zone: str) -> Figures:
             answer = figure(one.definition, question, bundled=one.bundled, evidence_limit=request.evidence_limit)
         except PeriodTooLongError as error:
             raise LedgerError(FIELD_INVALID, str(error), violations=[("from_local", "the period is too long")]) from None
+        if policy is not None:
+            assess(answer, policy, question.asked)
         made.figures.append(answer)
     if start is not None:
         made.from_time.CopyFrom(timestamp(start))

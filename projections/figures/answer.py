@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from ledger.api.v1.figure_pb2 import Figure, FigureEvidence, FigurePart, FigureRow, FigureSlice
+from ledger.api.v1.policy_service_pb2 import PolicyVersion
 from ledger.event_id import to_text
 from projections.figures.buckets import RELATIVE_ERROR
-from projections.figures.definition import Definition, Question, Result
+from projections.figures.definition import Definition, Evidence, Question, Result
 from projections.figures.members import FLAG, Outcome
 from projections.figures.tally import Group, members_of
 
@@ -32,7 +33,12 @@ def figure(definition: Definition, question: Question, *, bundled: bool, evidenc
         relative_error=RELATIVE_ERROR if definition.buckets and not exact else 0.0,
         bundled=bundled,
     )
-    if evidence_limit and definition.series:
+    if definition.prices is not None:
+        prices = definition.prices(question)
+        if prices.currency:
+            made.currency = prices.currency
+        made.policies.extend(PolicyVersion(policy_id=one.policy_id, policy_version=one.version) for one in prices.policies)
+    if evidence_limit and (definition.series or definition.evidence):
         found, total = _evidence(definition, question, evidence_limit)
         made.evidence.extend(found)
         made.evidence_total = total
@@ -49,18 +55,17 @@ def _row(group: Group, result: Result) -> FigureRow:
 
 def _evidence(definition: Definition, question: Question, limit: int) -> tuple[Iterable[FigureEvidence], int]:
     """Return members by position of their opener, and how many there are."""
-    found = [
-        (one.entity, one.position, one.outcome)
-        for series in definition.series
-        for one in members_of(question.read, series, question.asked)
-    ]
-    found.sort()
+    found = sorted(definition.evidence(question) if definition.evidence is not None else _of_series(definition, question))
     shown = found[:limit]
     stored = question.read.log.read_positions(sorted({place for one in shown for place in one[:2]}))
     named = [
-        FigureEvidence(
-            outcome=_NAMES[outcome % FLAG], event_id=to_text(stored[opener].event_id), last_event_id=to_text(stored[last].event_id)
-        )
+        FigureEvidence(outcome=outcome, event_id=to_text(stored[opener].event_id), last_event_id=to_text(stored[last].event_id))
         for opener, last, outcome in shown
     ]
     return named, len(found)
+
+
+def _of_series(definition: Definition, question: Question) -> Iterable[Evidence]:
+    for series in definition.series:
+        for one in members_of(question.read, series, question.asked):
+            yield Evidence(one.entity, one.position, _NAMES[one.outcome % FLAG])

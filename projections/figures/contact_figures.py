@@ -6,6 +6,7 @@ from typing import Final
 
 from ledger.api.v1.figure_pb2 import FIGURE_COUNT, FIGURE_SECONDS, FIGURE_SHARE
 from projections.figures.definition import (
+    BUNDLE,
     SPREAD,
     Definition,
     Question,
@@ -318,7 +319,7 @@ DEFINITIONS: Final = (
         parts=SPREAD,
         measure=by_group(_handle_time, Series.HANDLED),
         series=(Series.HANDLED,),
-        bundle=("first_contact_resolution", "repeat_rate", "satisfaction_csat"),
+        bundle=BUNDLE,
         buckets=True,
     ),
 )

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ledger.api.v1.figure_pb2 import FigureUnit
+from ledger.policy.policy import Policy
 from projections.figures import tally
 from projections.figures.members import FLAG, Outcome
 from projections.figures.tally import Asked, Group, Measured, Outcomes, Slice, Tally
@@ -15,6 +16,26 @@ from projections.view import Read
 
 HUMAN_SECONDS: Final = 1_000_000.0
 """Microseconds in the unit in which durations are given."""
+
+
+class Evidence(NamedTuple):
+    """A member of a figure, named by events."""
+
+    opener: int
+    """Position of the event that opened it."""
+    last: int
+    """Position of the event by which it stands as it does."""
+    outcome: str
+    """What it counts as."""
+
+
+class Prices(NamedTuple):
+    """By what amounts are reckoned."""
+
+    currency: str
+    """ISO 4217; empty where there are no amounts."""
+    policies: tuple[Policy, ...]
+    """Versions whose prices were used, in the order published."""
 
 
 class Result(NamedTuple):
@@ -78,6 +99,9 @@ class Question:
         return {group: sum_of(outcomes, Outcome.WAITING) for group, outcomes in found.items()}
 
 
+BUNDLE: Final = ("first_contact_resolution", "repeat_rate", "satisfaction_csat")
+"""Figures without which handle time is never served: what it must not be bought with."""
+
 OPEN_STATES: Final = (1,)
 """The state in which a promise or target is open: PROMISE_STATE_OPEN."""
 
@@ -98,13 +122,24 @@ class Definition:
     """What each part means."""
     measure: Callable[[Question], Results]
     series: tuple[int, ...] = ()
-    """Whose members stand behind it; empty where evidence is not named."""
+    """Whose members stand behind it; empty where they are named otherwise, or not at all."""
+    evidence: Callable[[Question], Iterable[Evidence]] | None = None
+    """Names its members where they are not those of a series."""
+    prices: Callable[[Question], Prices] | None = None
+    """Says by what its amounts are reckoned, where it has any."""
     bundle: tuple[str, ...] = ()
     """Figures without which it is never served."""
     always_exact: bool = False
     """True where it is made of rows in any case."""
     buckets: bool = False
     """True where its value or a part comes from single values."""
+
+
+class PeriodTooLongError(Exception):
+    """A period has more members than one question may look at one by one."""
+
+    def __init__(self, count: int, what: str, most: int) -> None:
+        super().__init__(f"The period has {count:,} {what}, and figures made of rows take {most:,} at most: ask for a shorter one.")
 
 
 def sum_of(outcomes: Outcomes, *wanted: int, with_flag: int = 0) -> int:

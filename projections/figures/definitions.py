@@ -8,7 +8,10 @@ from ledger.api.v1.figure_pb2 import FigureDefinition, FigureDefinitions, Figure
 from projections.figures import (
     business_figures,
     contact_figures,
+    entry_figures,
+    escalation_figures,
     experience_figures,
+    fact_figures,
     first_contact,
     outcome_figures,
     promise_figures,
@@ -26,6 +29,9 @@ ALL: Final[tuple[Definition, ...]] = (
     *experience_figures.DEFINITIONS,
     *quality_figures.DEFINITIONS,
     *outcome_figures.DEFINITIONS,
+    *fact_figures.DEFINITIONS,
+    *escalation_figures.DEFINITIONS,
+    *entry_figures.DEFINITIONS,
 )
 BY_NAME: Final = {one.name: one for one in ALL}
 
@@ -94,6 +100,11 @@ SETS: Final = (
         "handling",
         "For coaching and for the process, never for ranking: handle time with what it must not be bought with.",
         ("handle_time", "answer_completeness", "short_and_repeated"),
+    ),
+    Set(
+        "process",
+        "For those who change how work is done: what it takes to know, to ask one another, to escalate, and to tell the ledger.",
+        ("intake_completeness", "information_requests", "information_wait", "escalation", "data_entry_effort"),
     ),
 )
 SETS_BY_NAME: Final = {one.name: one for one in SETS}

@@ -22,6 +22,7 @@ tellonce figures --from 2026-01-01 --to 2027-01-01                     # the sta
 tellonce figures promise_kept_rate --by department                     # one figure, cut
 tellonce figures --set staffing --by weekday,hour --zone Europe/Paris  # for staffing
 tellonce figures --set departments --by department,receiver            # department pairs
+tellonce figures --set process --by reason                             # what it takes to know, to escalate, to tell
 tellonce figures first_response --as-of 2026-03-01 --evidence 20       # as known then, with the events behind it
 tellonce figures --definitions                                         # this page, at the command line
 ```
@@ -41,9 +42,13 @@ tellonce figures --definitions                                         # this pa
   `--before`, `--evidence`, slices by reason, skill and tier, periods that do not begin and end on a quarter hour, and the figures
   that say so below.
 - **Evidence** names members by the event that opened them and the event by which they stand as they do, up to 500, with their
-  number.
+  number. A member that is one event is named by that alone.
+- **Held against.** Where the policy in force says what a figure should be ([assessments](policy.md#assessments)), each row says so,
+  with the version, and whether it is met.
+- **Amounts** are reckoned by the prices of a policy (`costs`); the answer names currency and versions.
 - **Nothing reads sealed content**: erasing a customer changes no figure.
-- **Handle time is never alone**: who asks for it gets first-contact resolution, repeat rate and satisfaction with it.
+- **Handle time is never alone**: who asks for it, or for a figure that it is a part of, gets first-contact resolution, repeat rate
+  and satisfaction with it.
 - What is imported from a source that does not record answers has no target; its contacts show as unhandled, because nobody said
   otherwise.
 

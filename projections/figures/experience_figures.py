@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -13,6 +14,7 @@ from projections import contradictions
 from projections.figures.definition import (
     SPREAD,
     Definition,
+    Evidence,
     Question,
     Result,
     Results,
@@ -92,9 +94,20 @@ def _next_response(question: Question) -> Results:
 
 
 def _consistency(question: Question) -> Results:
-    found = contradictions.consistency(question.read, *bounds(question.asked.start, question.asked.end))
+    found = _consistent(question)
     asked, contradicted = len(found.asked_keys), len(found.contradicted_keys)
     return {(): Result(found.value, asked, (("asked_twice", asked), ("contradicted", contradicted)))} if asked else {}
+
+
+def _behind_consistency(question: Question) -> Iterator[Evidence]:
+    # An answer is an event of its own: nothing changes how it stands.
+    return (Evidence(position, position, "contradicted") for position in _consistent(question).event_positions)
+
+
+def _consistent(question: Question) -> contradictions.Consistency:
+    return question.once(
+        "consistency", lambda: contradictions.consistency(question.read, *bounds(question.asked.start, question.asked.end))
+    )
 
 
 def _backlog(question: Question, *, series: int, states: tuple[int, ...]) -> Results:
@@ -182,13 +195,15 @@ DEFINITIONS: Final = (
         version=1,
         title="Answer consistency",
         text="1 - question keys with two incompatible answers of the period that were valid at the same time ÷ question keys "
-        "asked at least twice in the period. An answer that a new policy replaced contradicts nothing: validity decides.",
+        "asked at least twice in the period. An answer that a new policy replaced contradicts nothing: validity decides. Evidence "
+        "names the answers that contradict one another.",
         source="domain §4, answer-consistency; domain rule 9.8",
         unit=FIGURE_SHARE,
         member_time="answered",
         slices=(),
         parts={"asked_twice": "Question keys asked at least twice.", "contradicted": "Of these, those contradicted."},
         measure=_consistency,
+        evidence=_behind_consistency,
         always_exact=True,
     ),
     Definition(

@@ -16,7 +16,7 @@ from ledger.api.v1.history_service_pb2 import CONTACT_STATE_ABANDONED
 from ledger.rules.experience import REFERRAL
 from ledger.rules.promise import CALL_BACK
 from projections import contacts, experience, listing, promises, repeats, requests
-from projections.figures.definition import Definition, Question, Result, Results, share
+from projections.figures.definition import Definition, PeriodTooLongError, Question, Result, Results, share
 from projections.figures.members import Series
 from projections.figures.ruling import Ruling
 from projections.figures.tally import Found, Group, Slice, members_of
@@ -201,21 +201,12 @@ def _check_size(question: Question) -> None:
     """Refuse a period with more contacts than can be looked at one by one in time."""
     count = question.once("contacts", lambda: _received(question))
     if count > CONTACTS_MAX:
-        raise PeriodTooLongError(count)
+        raise PeriodTooLongError(count, "contacts", CONTACTS_MAX)
 
 
 def _received(question: Question) -> int:
     plain = replace(question, asked=question.asked._replace(slices=(), channels=frozenset(), departments=frozenset()))
     return sum(measured.n for outcomes in plain.tally(Series.CONTACT).values() for measured in outcomes.values())
-
-
-class PeriodTooLongError(Exception):
-    """More contacts than one question may look at one by one."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(
-            f"The period has {count:,} contacts, and figures made of rows take {CONTACTS_MAX:,} at most: ask for a shorter one."
-        )
 
 
 def _net(question: Question) -> Results:

@@ -13,7 +13,7 @@ from ledger.api.v1.figure_pb2 import FIGURE_SECONDS, FIGURE_SHARE
 from ledger.api.v1.request_pb2 import RESOLUTION_DONE
 from ledger.rules.journey import stays
 from projections import experience, handoffs, listing, promises, repeats, requests, silence
-from projections.figures.definition import SPREAD, Definition, Question, Result, Results, seconds, share, spread
+from projections.figures.definition import SPREAD, Definition, Evidence, Question, Result, Results, seconds, share, spread
 from projections.figures.first_contact import FOREVER
 from projections.figures.members import FLAG, Outcome, Series, members_at
 from projections.figures.tally import Found, Group, Measured, Slice, few, members_of
@@ -167,21 +167,35 @@ def _scores(read: Read) -> dict[tuple[str, str], list[bool]]:
 
 def _joint_outcome(question: Question) -> Results:
     asked = question.asked
-    # By department it counts for every one that it touched, not for its owner alone.
-    found = list(members_of(question.read, Series.REQUEST, asked._replace(departments=frozenset())))
-    if not found:
-        return {}
-    outcomes = _Outcomes(question, {one.entity for one in found})
     place = asked.slices.index(Slice.DEPARTMENT) if Slice.DEPARTMENT in asked.slices else None
     groups: dict[Group, list[_Outcome]] = {}
-    for one in found:
-        outcome = outcomes.of(one.entity)
-        touched = outcome.departments & asked.departments if asked.departments else outcome.departments
-        if asked.departments and not touched:
-            continue
+    for one, outcome, touched in _touching(question):
         for group in _groups(one, place, touched):
             groups.setdefault(group, []).append(outcome)
     return {group: _summed(of_group) for group, of_group in groups.items()}
+
+
+def _behind_joint_outcome(question: Question) -> Iterator[Evidence]:
+    for one, outcome, _ in _touching(question):
+        yield Evidence(one.entity, one.position, "good" if outcome.good else "not_good" if outcome.decided else "undecided")
+
+
+def _touching(question: Question) -> list[tuple[Found, _Outcome, frozenset[str]]]:
+    """Return the requests of the period, what became of each, and which of the departments asked for it touched."""
+    asked = question.asked
+
+    def find() -> list[tuple[Found, _Outcome]]:
+        # By department it counts for every one that it touched, not for its owner alone.
+        found = list(members_of(question.read, Series.REQUEST, asked._replace(departments=frozenset())))
+        if not found:
+            return []
+        outcomes = _Outcomes(question, {one.entity for one in found})
+        return [(one, outcomes.of(one.entity)) for one in found]
+
+    found = question.once(("joint outcomes", asked.slices, asked.channels), find)
+    wanted = asked.departments
+    touching = ((one, outcome, outcome.departments & wanted if wanted else outcome.departments) for one, outcome in found)
+    return [one for one in touching if one[2] or not wanted]
 
 
 def _groups(one: Found, place: int | None, touched: Iterable[str]) -> list[Group]:
@@ -241,6 +255,7 @@ DEFINITIONS: Final = (
             "share_high": "High ÷ scores.",
         },
         measure=_joint_outcome,
+        evidence=_behind_joint_outcome,
         always_exact=True,
     ),
 )

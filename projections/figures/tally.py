@@ -31,12 +31,13 @@ class Slice(IntEnum):
     REASON = 7
     TIER = 8
     SKILL = 9
+    SOURCE = 10
 
 
 LOCAL: Final = frozenset({Slice.HOUR, Slice.WEEKDAY})
 """Slices that need the zone, and the finest cells."""
 
-OF_ROWS: Final = frozenset({Slice.REASON, Slice.TIER, Slice.SKILL})
+OF_ROWS: Final = frozenset({Slice.REASON, Slice.TIER, Slice.SKILL, Slice.SOURCE})
 """Slices that cells do not have."""
 
 Group = tuple[str, ...]
@@ -63,6 +64,14 @@ class Asked(NamedTuple):
     """Only these; empty: all."""
     local: Local | None = None
     """Needed for hours and weekdays."""
+
+    def within(self, time: int) -> bool:
+        """True when an instant is in the period."""
+        return (self.start is None or self.start <= time) and (self.end is None or time < self.end)
+
+    def wants(self, channel: str, department: str) -> bool:
+        """True when members of a channel and department are asked for."""
+        return (not self.channels or channel in self.channels) and (not self.departments or department in self.departments)
 
     @property
     def cells_can(self) -> bool:
@@ -139,7 +148,7 @@ def of_cells(read: Read, series: int, asked: Asked) -> Tally:
         if group is not None and (n or total):
             outcome, bucket = parts_of(code)
             if by_slot:
-                group = _localised(group, asked, slot * SLOT_MICROS)
+                group = localised(group, asked, slot * SLOT_MICROS)
             outcomes = tally.setdefault(group, {})
             measured = outcomes.get(outcome)
             if measured is None:
@@ -161,13 +170,9 @@ def _cells(read: Read, series: int, asked: Asked) -> dict[int, Group]:
     found: dict[int, Group] = {}
     sql = "SELECT id, channel, department, other, kind FROM figure_cell WHERE series = ?"
     for number, channel, department, other, kind in read.db.execute(sql, (series,)):
-        if _wanted(asked, channel, department):
+        if asked.wants(channel, department):
             found[number] = _group(asked, channel, department, other, kind)
     return found
-
-
-def _wanted(asked: Asked, channel: str, department: str) -> bool:
-    return (not asked.channels or channel in asked.channels) and (not asked.departments or department in asked.departments)
 
 
 def _group(asked: Asked, channel: str, department: str, other: str, kind: str) -> Group:
@@ -175,7 +180,10 @@ def _group(asked: Asked, channel: str, department: str, other: str, kind: str) -
     return tuple(values.get(one, "") for one in asked.slices)
 
 
-def _localised(group: Group, asked: Asked, micros: int) -> Group:
+def localised(group: Group, asked: Asked, micros: int) -> Group:
+    """Return the group of a member with the hour and weekday of its time, where these are asked for."""
+    if LOCAL.isdisjoint(asked.slices):
+        return group
     assert asked.local is not None
     hour, weekday = asked.local(micros)
     values = {Slice.HOUR: f"{hour:02d}", Slice.WEEKDAY: str(weekday)}
@@ -349,11 +357,10 @@ def _members_in(read: Read, source: Source, series: int, asked: Asked, states: S
     tiers = Tiers(read, {row[2 + subject] for row in rows}) if Slice.TIER in asked.slices else None
     for entity, position, *values in rows:
         for number, time, channel, department, other, kind, outcome, value in source.members(tuple(values)):
-            if number != series or not _wanted(asked, channel, department):
+            if number != series or not asked.wants(channel, department):
                 continue
             group = _group(asked, channel, department, other, kind)
-            if not LOCAL.isdisjoint(asked.slices):
-                group = _localised(group, asked, time)
+            group = localised(group, asked, time)
             if not OF_ROWS.isdisjoint(asked.slices):
                 more = {Slice.SKILL: values[skill] if skill is not None else ""}
                 if reasons is not None:

@@ -18,6 +18,7 @@ from clients.cli.times import parse_duration, show_time
 from clients.cli.words import number
 from ledger.api.v1.figure_pb2 import (
     FIGURE_COUNT,
+    FIGURE_PER_MEMBER,
     FIGURE_SCORE,
     FIGURE_SECONDS,
     FIGURE_SHARE,
@@ -37,6 +38,7 @@ EXAMPLES: Final = (
     "tellonce figures first_response promise_kept_rate --by channel,department",
     "tellonce figures --set staffing --by weekday,hour --zone Europe/Paris",
     "tellonce figures --set departments --by department,receiver",
+    "tellonce figures --set process --by reason",
     "tellonce figures promise_kept_rate --as-of 2026-03-01 --evidence 20",
     "tellonce figures --definitions",
 )
@@ -128,16 +130,32 @@ def figure_table(figure: Figure, definition: FigureDefinition) -> Table:
     slices = [FigureSlice.Name(one).removeprefix("FIGURE_BY_").lower() for one in figure.slices]
     # Words below one another: there are many columns.
     headings = [name.removesuffix("_seconds").replace("_", "\n") for name in parts]
-    made = table(*slices, ("value", NUMBER), ("n", NUMBER), *((heading, NUMBER) for heading in headings))
+    targets = ["target"] if any(row.HasField("assessment") for row in figure.rows) else []
+    made = table(*slices, ("value", NUMBER), *targets, ("n", NUMBER), *((heading, NUMBER) for heading in headings))
     for row in figure.rows:
         values = {one.name: one.value for one in row.parts}
         made.add_row(
             *_groups(figure.slices, row),
             written(row.value if row.HasField("value") else None, figure.unit),
+            *([_target(row, figure.unit)] if targets else []),
             f"{row.member_count:,}",
-            *(_part(name, values.get(name)) for name in parts),
+            *(_part(name, values.get(name), figure.currency) for name in parts),
         )
     return made
+
+
+def _target(row: FigureRow, unit: int) -> str:
+    """Return what a value is held against, and whether it is met."""
+    if not row.HasField("assessment"):
+        return "-"
+    target = row.assessment.target
+    bounds = [
+        f"{words} {written(getattr(target, name), unit)}"
+        for name, words in (("at_least", "at least"), ("at_most", "at most"))
+        if target.HasField(name)  # type: ignore[arg-type]
+    ]
+    met = ("met" if row.assessment.met else "missed") if row.assessment.HasField("met") else ""
+    return ", ".join(filter(None, (*bounds, met)))
 
 
 def title(figure: Figure, definition: FigureDefinition) -> str:
@@ -145,6 +163,9 @@ def title(figure: Figure, definition: FigureDefinition) -> str:
     remarks = [f"{definition.title} ({figure.name} v{figure.version}, by time {definition.member_time})"]
     if figure.bundled:
         remarks.append("belongs to the bundle")
+    if figure.policies:
+        versions = ", ".join(f"{one.policy_id} version {one.policy_version}" for one in figure.policies)
+        remarks.append(f"amounts by policy {versions}")
     if figure.relative_error:
         remarks.append(f"percentiles within {figure.relative_error:.0%}")
     if not figure.rows:
@@ -172,9 +193,13 @@ def written(value: float | None, unit: int) -> str:
     return f"{value:.1f}" if unit == FIGURE_SCORE else f"{value:.2f}"
 
 
-def _part(name: str, value: float | None) -> str:
+def _part(name: str, value: float | None, currency: str) -> str:
+    if name.endswith("_amount"):
+        return "-" if value is None else f"{value:,.2f} {currency}"
     if name.endswith("_seconds"):
         return written(value, FIGURE_SECONDS)
+    if "_each_" in name:
+        return written(value, FIGURE_PER_MEMBER)
     shares = ("share", "rate", "of_", "gross", "net")
     return written(value, FIGURE_SHARE if name.startswith(shares) or name.endswith("_rate") else FIGURE_COUNT)
 

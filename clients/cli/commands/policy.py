@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from clients.cli import options
 from clients.cli.comparing import show_comparison
@@ -99,11 +100,14 @@ def policy(
         match action:
             case Action.CHECK:
                 assert file is not None
-                _checked(client, file)
+                checked = _checked(client, file)
                 console().print("No mistakes.")
+                _warn(client, checked)
             case Action.PUBLISH:
                 assert file is not None
-                published = _checked(client, file).published
+                checked = _checked(client, file)
+                published = checked.published
+                _warn(client, checked)
                 _name(client, published, id, version)
                 moment = options.moment("--from", from_, utc=utc)
                 if moment is not None or not published.HasField("in_force_from"):
@@ -156,6 +160,14 @@ def _checked(client: Client, file: Path) -> PolicyText:
     return found
 
 
+def _warn(client: Client, checked: PolicyText) -> None:
+    """Print what in a policy cannot be had together, each with both its lines: it can be published all the same."""
+    for one in client.policy_conflicts(checked.published.policy):
+        place, other = checked.place_of(one.path), checked.place_of(one.other_path) if one.other_path else None
+        key, where = f"{place.key}: " if place.key else "", f" (see line {other.line})" if other is not None else ""
+        console().print(Text(f"Warning: {checked.name}:{place.line}: {key}{one.message}{where}."), soft_wrap=True)
+
+
 def _name(client: Client, published: PolicyPublished, id: str | None, version: int | None) -> None:
     """Set id and version: those said, else those of the file; the version else the next one."""
     if id is not None:
@@ -185,6 +197,8 @@ def _show(response: GetPolicyResponse, action: Action, output: Output) -> None:
     for calendar in found.policy.calendars:
         until = show_time(calendar.expanded.horizon_until, utc=output.utc)
         remark(f"The hours of {calendar.calendar} are known until {until}: publish another version before.")
+    for one in found.conflicts:
+        remark(f"Warning: {one.path}{f' and {one.other_path}' if one.other_path else ''}: {one.message}.")
     print_read_at(response.read_at, utc=output.utc)
 
 

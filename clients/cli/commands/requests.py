@@ -146,6 +146,8 @@ def _remarks(row: Request, utc: bool) -> list[str]:
     remarks = []
     if row.pending_handoff_count:
         remarks.append(f"{row.pending_handoff_count} pending handoff{'s' if row.pending_handoff_count > 1 else ''}")
+    if row.missing_intake_keys:
+        remarks.append(f"opened without {', '.join(row.missing_intake_keys)}")
     if row.strand_count > 1:
         remarks.append(f"{row.strand_done_count} of {row.strand_count} strands done")
     if row.HasField("silent_since_time"):

@@ -74,7 +74,7 @@ def figure_definitions(
 
     Example:
         >>> [one.name for one in client.figure_definitions().result.sets]
-        ['baseline', 'desk', 'departments', 'promises', 'staffing', 'handling']
+        ['baseline', 'desk', 'departments', 'promises', 'staffing', 'handling', 'process']
     """
     return ask(DEFINITIONS, {"timeout_seconds": timeout_seconds})
 

@@ -13,6 +13,7 @@ from ledger.api.v1.policy_service_pb2 import (
     GetPolicyResponse,
     ListPoliciesRequest,
     ListPoliciesResponse,
+    PolicyConflict,
     PolicyMistake,
     PolicyVersion,
     PublishedPolicy,
@@ -63,3 +64,18 @@ def check_policy(
     """
     request = ValidatePolicyRequest(policy=policy)
     return Call(VALIDATE, request, lambda response: list(response.mistakes), timeout_seconds=timeout_seconds)
+
+
+def policy_conflicts(
+    policy: ServicePolicy, *, timeout_seconds: float | None = None
+) -> Call[ValidatePolicyResponse, list[PolicyConflict]]:
+    """Return what in a policy cannot be had together, each with both its places; none where it has mistakes. Records nothing.
+
+    A warning: such a policy can be published. What is published says the same in `policy().result.conflicts`.
+
+    Example:
+        >>> [(one.path, one.other_path) for one in client.policy_conflicts(policy)]
+        [('assessments[0].at_most', 'assessments[1].at_least')]
+    """
+    request = ValidatePolicyRequest(policy=policy)
+    return Call(VALIDATE, request, lambda response: list(response.conflicts), timeout_seconds=timeout_seconds)

@@ -25,9 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from ledger.api.v1 import consistency_pb2 as ledger_dot_api_dot_v1_dot_consistency__pb2
+from ledger.api.v1 import policy_pb2 as ledger_dot_api_dot_v1_dot_policy__pb2
+from ledger.api.v1 import policy_service_pb2 as ledger_dot_api_dot_v1_dot_policy__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aledger/api/v1/figure.proto\x12\rledger.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fledger/api/v1/consistency.proto\"\xfa\x05\n\x11GetFiguresRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x35\n\x05names\x18\x03 \x03(\tB&\xbaH#\x92\x01 \x10\x32\x18\x01\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12*\n\x03set\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x46\n\nfrom_local\x18\x05 \x01(\tB2\xbaH/r-2+^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2})?)?$\x12\x44\n\x08to_local\x18\x06 \x01(\tB2\xbaH/r-2+^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2})?)?$\x12\x34\n\x04zone\x18\x07 \x01(\tB&\xbaH#r!2\x1f^[A-Za-z][A-Za-z0-9_+/-]{1,63}$\x12?\n\x06slices\x18\x08 \x03(\x0e\x32\x1a.ledger.api.v1.FigureSliceB\x13\xbaH\x10\x92\x01\r\x10\x04\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x36\n\x08\x63hannels\x18\t \x03(\tB$\xbaH!\x92\x01\x1e\x10\x64\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12<\n\x0b\x64\x65partments\x18\n \x03(\tB\'\xbaH$\x92\x01!\x10\x64\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\x12\r\n\x05\x65xact\x18\x0b \x01(\x08\x12\"\n\x0e\x65vidence_limit\x18\x0c \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12:\n\x06window\x18\r \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\x1a\x05\x08\x80\x8a\x8a\x0f*\x00\x12\x43\n\x0f\x61nswered_within\x18\x0e \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\x1a\x05\x08\x80\x8a\x8a\x0f\x32\x00\"d\n\x12GetFiguresResponse\x12&\n\x06result\x18\x01 \x01(\x0b\x32\x16.ledger.api.v1.Figures\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\"\x1e\n\x1cListFigureDefinitionsRequest\"Q\n\x1dListFigureDefinitionsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .ledger.api.v1.FigureDefinitions\"\x8c\x02\n\x10\x46igureDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\'\n\x04unit\x18\x06 \x01(\x0e\x32\x19.ledger.api.v1.FigureUnit\x12\x13\n\x0bmember_time\x18\x07 \x01(\t\x12*\n\x06slices\x18\x08 \x03(\x0e\x32\x1a.ledger.api.v1.FigureSlice\x12\x32\n\x05parts\x18\t \x03(\x0b\x32#.ledger.api.v1.FigurePartDefinition\x12\x0e\n\x06\x62undle\x18\n \x03(\t\"2\n\x14\x46igurePartDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"8\n\tFigureSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x66igures\x18\x03 \x03(\t\"q\n\x11\x46igureDefinitions\x12\x34\n\x0b\x64\x65\x66initions\x18\x01 \x03(\x0b\x32\x1f.ledger.api.v1.FigureDefinition\x12&\n\x04sets\x18\x02 \x03(\x0b\x32\x18.ledger.api.v1.FigureSet\")\n\nFigurePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"j\n\tFigureRow\x12\x0e\n\x06values\x18\x01 \x03(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x14\n\x0cmember_count\x18\x03 \x01(\x03\x12(\n\x05parts\x18\x04 \x03(\x0b\x32\x19.ledger.api.v1.FigurePart\"J\n\x0e\x46igureEvidence\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x15\n\rlast_event_id\x18\x03 \x01(\t\"\xa5\x02\n\x06\x46igure\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\'\n\x04unit\x18\x03 \x01(\x0e\x32\x19.ledger.api.v1.FigureUnit\x12*\n\x06slices\x18\x04 \x03(\x0e\x32\x1a.ledger.api.v1.FigureSlice\x12&\n\x04rows\x18\x05 \x03(\x0b\x32\x18.ledger.api.v1.FigureRow\x12\r\n\x05\x65xact\x18\x06 \x01(\x08\x12\x16\n\x0erelative_error\x18\x07 \x01(\x01\x12/\n\x08\x65vidence\x18\x08 \x03(\x0b\x32\x1d.ledger.api.v1.FigureEvidence\x12\x16\n\x0e\x65vidence_total\x18\t \x01(\x03\x12\x0f\n\x07\x62undled\x18\n \x01(\x08\"\x86\x02\n\x07\x46igures\x12&\n\x07\x66igures\x18\x01 \x03(\x0b\x32\x15.ledger.api.v1.Figure\x12-\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x37\n\x14\x66irst_contact_window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rrepeat_window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration*\xf2\x01\n\x0b\x46igureSlice\x12\x1c\n\x18\x46IGURE_SLICE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IGURE_BY_CHANNEL\x10\x01\x12\x18\n\x14\x46IGURE_BY_DEPARTMENT\x10\x02\x12\x16\n\x12\x46IGURE_BY_RECEIVER\x10\x03\x12\x12\n\x0e\x46IGURE_BY_KIND\x10\x04\x12\x12\n\x0e\x46IGURE_BY_HOUR\x10\x05\x12\x15\n\x11\x46IGURE_BY_WEEKDAY\x10\x06\x12\x14\n\x10\x46IGURE_BY_REASON\x10\x07\x12\x12\n\x0e\x46IGURE_BY_TIER\x10\x08\x12\x13\n\x0f\x46IGURE_BY_SKILL\x10\t*\x8a\x01\n\nFigureUnit\x12\x1b\n\x17\x46IGURE_UNIT_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x46IGURE_COUNT\x10\x01\x12\x10\n\x0c\x46IGURE_SHARE\x10\x02\x12\x12\n\x0e\x46IGURE_SECONDS\x10\x03\x12\x15\n\x11\x46IGURE_PER_MEMBER\x10\x04\x12\x10\n\x0c\x46IGURE_SCORE\x10\x05\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aledger/api/v1/figure.proto\x12\rledger.api.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fledger/api/v1/consistency.proto\x1a\x1aledger/api/v1/policy.proto\x1a\"ledger/api/v1/policy_service.proto\"\xfa\x05\n\x11GetFiguresRequest\x12/\n\x0b\x63onsistency\x18\x01 \x01(\x0b\x32\x1a.ledger.api.v1.Consistency\x12\"\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x13.ledger.api.v1.AsOf\x12\x35\n\x05names\x18\x03 \x03(\tB&\xbaH#\x92\x01 \x10\x32\x18\x01\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12*\n\x03set\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x46\n\nfrom_local\x18\x05 \x01(\tB2\xbaH/r-2+^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2})?)?$\x12\x44\n\x08to_local\x18\x06 \x01(\tB2\xbaH/r-2+^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2})?)?$\x12\x34\n\x04zone\x18\x07 \x01(\tB&\xbaH#r!2\x1f^[A-Za-z][A-Za-z0-9_+/-]{1,63}$\x12?\n\x06slices\x18\x08 \x03(\x0e\x32\x1a.ledger.api.v1.FigureSliceB\x13\xbaH\x10\x92\x01\r\x10\x04\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x36\n\x08\x63hannels\x18\t \x03(\tB$\xbaH!\x92\x01\x1e\x10\x64\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12<\n\x0b\x64\x65partments\x18\n \x03(\tB\'\xbaH$\x92\x01!\x10\x64\"\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9_]{0,63}$\x12\r\n\x05\x65xact\x18\x0b \x01(\x08\x12\"\n\x0e\x65vidence_limit\x18\x0c \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xf4\x03(\x00\x12:\n\x06window\x18\r \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\x1a\x05\x08\x80\x8a\x8a\x0f*\x00\x12\x43\n\x0f\x61nswered_within\x18\x0e \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\x1a\x05\x08\x80\x8a\x8a\x0f\x32\x00\"d\n\x12GetFiguresResponse\x12&\n\x06result\x18\x01 \x01(\x0b\x32\x16.ledger.api.v1.Figures\x12&\n\x07read_at\x18\x02 \x01(\x0b\x32\x15.ledger.api.v1.ReadAt\"\x1e\n\x1cListFigureDefinitionsRequest\"Q\n\x1dListFigureDefinitionsResponse\x12\x30\n\x06result\x18\x01 \x01(\x0b\x32 .ledger.api.v1.FigureDefinitions\"\x8c\x02\n\x10\x46igureDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\'\n\x04unit\x18\x06 \x01(\x0e\x32\x19.ledger.api.v1.FigureUnit\x12\x13\n\x0bmember_time\x18\x07 \x01(\t\x12*\n\x06slices\x18\x08 \x03(\x0e\x32\x1a.ledger.api.v1.FigureSlice\x12\x32\n\x05parts\x18\t \x03(\x0b\x32#.ledger.api.v1.FigurePartDefinition\x12\x0e\n\x06\x62undle\x18\n \x03(\t\"2\n\x14\x46igurePartDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"8\n\tFigureSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x66igures\x18\x03 \x03(\t\"q\n\x11\x46igureDefinitions\x12\x34\n\x0b\x64\x65\x66initions\x18\x01 \x03(\x0b\x32\x1f.ledger.api.v1.FigureDefinition\x12&\n\x04sets\x18\x02 \x03(\x0b\x32\x18.ledger.api.v1.FigureSet\")\n\nFigurePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\x9f\x01\n\tFigureRow\x12\x0e\n\x06values\x18\x01 \x03(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x14\n\x0cmember_count\x18\x03 \x01(\x03\x12(\n\x05parts\x18\x04 \x03(\x0b\x32\x19.ledger.api.v1.FigurePart\x12\x33\n\nassessment\x18\x05 \x01(\x0b\x32\x1f.ledger.api.v1.FigureAssessment\"x\n\x10\x46igureAssessment\x12)\n\x06target\x18\x01 \x01(\x0b\x32\x19.ledger.api.v1.Assessment\x12,\n\x06policy\x18\x02 \x01(\x0b\x32\x1c.ledger.api.v1.PolicyVersion\x12\x0b\n\x03met\x18\x03 \x01(\x08\"J\n\x0e\x46igureEvidence\x12\x0f\n\x07outcome\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x15\n\rlast_event_id\x18\x03 \x01(\t\"\xe7\x02\n\x06\x46igure\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\'\n\x04unit\x18\x03 \x01(\x0e\x32\x19.ledger.api.v1.FigureUnit\x12*\n\x06slices\x18\x04 \x03(\x0e\x32\x1a.ledger.api.v1.FigureSlice\x12&\n\x04rows\x18\x05 \x03(\x0b\x32\x18.ledger.api.v1.FigureRow\x12\r\n\x05\x65xact\x18\x06 \x01(\x08\x12\x16\n\x0erelative_error\x18\x07 \x01(\x01\x12/\n\x08\x65vidence\x18\x08 \x03(\x0b\x32\x1d.ledger.api.v1.FigureEvidence\x12\x16\n\x0e\x65vidence_total\x18\t \x01(\x03\x12\x0f\n\x07\x62undled\x18\n \x01(\x08\x12.\n\x08policies\x18\x0b \x03(\x0b\x32\x1c.ledger.api.v1.PolicyVersion\x12\x10\n\x08\x63urrency\x18\x0c \x01(\t\"\x86\x02\n\x07\x46igures\x12&\n\x07\x66igures\x18\x01 \x03(\x0b\x32\x15.ledger.api.v1.Figure\x12-\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x37\n\x14\x66irst_contact_window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rrepeat_window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration*\x88\x02\n\x0b\x46igureSlice\x12\x1c\n\x18\x46IGURE_SLICE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46IGURE_BY_CHANNEL\x10\x01\x12\x18\n\x14\x46IGURE_BY_DEPARTMENT\x10\x02\x12\x16\n\x12\x46IGURE_BY_RECEIVER\x10\x03\x12\x12\n\x0e\x46IGURE_BY_KIND\x10\x04\x12\x12\n\x0e\x46IGURE_BY_HOUR\x10\x05\x12\x15\n\x11\x46IGURE_BY_WEEKDAY\x10\x06\x12\x14\n\x10\x46IGURE_BY_REASON\x10\x07\x12\x12\n\x0e\x46IGURE_BY_TIER\x10\x08\x12\x13\n\x0f\x46IGURE_BY_SKILL\x10\t\x12\x14\n\x10\x46IGURE_BY_SOURCE\x10\n*\x8a\x01\n\nFigureUnit\x12\x1b\n\x17\x46IGURE_UNIT_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x46IGURE_COUNT\x10\x01\x12\x10\n\x0c\x46IGURE_SHARE\x10\x02\x12\x12\n\x0e\x46IGURE_SECONDS\x10\x03\x12\x15\n\x11\x46IGURE_PER_MEMBER\x10\x04\x12\x10\n\x0c\x46IGURE_SCORE\x10\x05\x62\x08\x65\x64itionsp\xe9\x07z\x1b\x62uf/validate/validate.proto')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,34 +58,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETFIGURESREQUEST'].fields_by_name['window']._serialized_options = b'\272H\014\252\001\t\032\005\010\200\212\212\017*\000'
   _globals['_GETFIGURESREQUEST'].fields_by_name['answered_within']._loaded_options = None
   _globals['_GETFIGURESREQUEST'].fields_by_name['answered_within']._serialized_options = b'\272H\014\252\001\t\032\005\010\200\212\212\0172\000'
-  _globals['_FIGURESLICE']._serialized_start=2410
-  _globals['_FIGURESLICE']._serialized_end=2652
-  _globals['_FIGUREUNIT']._serialized_start=2655
-  _globals['_FIGUREUNIT']._serialized_end=2793
-  _globals['_GETFIGURESREQUEST']._serialized_start=144
-  _globals['_GETFIGURESREQUEST']._serialized_end=906
-  _globals['_GETFIGURESRESPONSE']._serialized_start=908
-  _globals['_GETFIGURESRESPONSE']._serialized_end=1008
-  _globals['_LISTFIGUREDEFINITIONSREQUEST']._serialized_start=1010
-  _globals['_LISTFIGUREDEFINITIONSREQUEST']._serialized_end=1040
-  _globals['_LISTFIGUREDEFINITIONSRESPONSE']._serialized_start=1042
-  _globals['_LISTFIGUREDEFINITIONSRESPONSE']._serialized_end=1123
-  _globals['_FIGUREDEFINITION']._serialized_start=1126
-  _globals['_FIGUREDEFINITION']._serialized_end=1394
-  _globals['_FIGUREPARTDEFINITION']._serialized_start=1396
-  _globals['_FIGUREPARTDEFINITION']._serialized_end=1446
-  _globals['_FIGURESET']._serialized_start=1448
-  _globals['_FIGURESET']._serialized_end=1504
-  _globals['_FIGUREDEFINITIONS']._serialized_start=1506
-  _globals['_FIGUREDEFINITIONS']._serialized_end=1619
-  _globals['_FIGUREPART']._serialized_start=1621
-  _globals['_FIGUREPART']._serialized_end=1662
-  _globals['_FIGUREROW']._serialized_start=1664
-  _globals['_FIGUREROW']._serialized_end=1770
-  _globals['_FIGUREEVIDENCE']._serialized_start=1772
-  _globals['_FIGUREEVIDENCE']._serialized_end=1846
-  _globals['_FIGURE']._serialized_start=1849
-  _globals['_FIGURE']._serialized_end=2142
-  _globals['_FIGURES']._serialized_start=2145
-  _globals['_FIGURES']._serialized_end=2407
+  _globals['_FIGURESLICE']._serialized_start=2716
+  _globals['_FIGURESLICE']._serialized_end=2980
+  _globals['_FIGUREUNIT']._serialized_start=2983
+  _globals['_FIGUREUNIT']._serialized_end=3121
+  _globals['_GETFIGURESREQUEST']._serialized_start=208
+  _globals['_GETFIGURESREQUEST']._serialized_end=970
+  _globals['_GETFIGURESRESPONSE']._serialized_start=972
+  _globals['_GETFIGURESRESPONSE']._serialized_end=1072
+  _globals['_LISTFIGUREDEFINITIONSREQUEST']._serialized_start=1074
+  _globals['_LISTFIGUREDEFINITIONSREQUEST']._serialized_end=1104
+  _globals['_LISTFIGUREDEFINITIONSRESPONSE']._serialized_start=1106
+  _globals['_LISTFIGUREDEFINITIONSRESPONSE']._serialized_end=1187
+  _globals['_FIGUREDEFINITION']._serialized_start=1190
+  _globals['_FIGUREDEFINITION']._serialized_end=1458
+  _globals['_FIGUREPARTDEFINITION']._serialized_start=1460
+  _globals['_FIGUREPARTDEFINITION']._serialized_end=1510
+  _globals['_FIGURESET']._serialized_start=1512
+  _globals['_FIGURESET']._serialized_end=1568
+  _globals['_FIGUREDEFINITIONS']._serialized_start=1570
+  _globals['_FIGUREDEFINITIONS']._serialized_end=1683
+  _globals['_FIGUREPART']._serialized_start=1685
+  _globals['_FIGUREPART']._serialized_end=1726
+  _globals['_FIGUREROW']._serialized_start=1729
+  _globals['_FIGUREROW']._serialized_end=1888
+  _globals['_FIGUREASSESSMENT']._serialized_start=1890
+  _globals['_FIGUREASSESSMENT']._serialized_end=2010
+  _globals['_FIGUREEVIDENCE']._serialized_start=2012
+  _globals['_FIGUREEVIDENCE']._serialized_end=2086
+  _globals['_FIGURE']._serialized_start=2089
+  _globals['_FIGURE']._serialized_end=2448
+  _globals['_FIGURES']._serialized_start=2451
+  _globals['_FIGURES']._serialized_end=2713
 # @@protoc_insertion_point(module_scope)

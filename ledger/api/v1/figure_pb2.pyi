@@ -11,6 +11,8 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ledger.api.v1 import consistency_pb2 as _consistency_pb2
+from ledger.api.v1 import policy_pb2 as _policy_pb2
+from ledger.api.v1 import policy_service_pb2 as _policy_service_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -37,7 +39,7 @@ class _FigureSliceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FigureSli
     FIGURE_BY_RECEIVER: _FigureSlice.ValueType  # 3
     """The receiving department of a handoff. With FIGURE_BY_DEPARTMENT: department pairs."""
     FIGURE_BY_KIND: _FigureSlice.ValueType  # 4
-    """Kind of promise or target, type of handoff."""
+    """Kind of promise or target, type of handoff; where the definition says so, another kind."""
     FIGURE_BY_HOUR: _FigureSlice.ValueType  # 5
     """Hour of the local day, `00` to `23`."""
     FIGURE_BY_WEEKDAY: _FigureSlice.ValueType  # 6
@@ -48,6 +50,8 @@ class _FigureSliceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FigureSli
     """Tier that the customer had at the member's time. Read from the rows."""
     FIGURE_BY_SKILL: _FigureSlice.ValueType  # 9
     """Skill that the contact needed. Read from the rows."""
+    FIGURE_BY_SOURCE: _FigureSlice.ValueType  # 10
+    """Source system that an event came from. Read from the log."""
 
 class FigureSlice(_FigureSlice, metaclass=_FigureSliceEnumTypeWrapper):
     """By what the members of a figure are told apart."""
@@ -61,7 +65,7 @@ FIGURE_BY_DEPARTMENT: FigureSlice.ValueType  # 2
 FIGURE_BY_RECEIVER: FigureSlice.ValueType  # 3
 """The receiving department of a handoff. With FIGURE_BY_DEPARTMENT: department pairs."""
 FIGURE_BY_KIND: FigureSlice.ValueType  # 4
-"""Kind of promise or target, type of handoff."""
+"""Kind of promise or target, type of handoff; where the definition says so, another kind."""
 FIGURE_BY_HOUR: FigureSlice.ValueType  # 5
 """Hour of the local day, `00` to `23`."""
 FIGURE_BY_WEEKDAY: FigureSlice.ValueType  # 6
@@ -72,6 +76,8 @@ FIGURE_BY_TIER: FigureSlice.ValueType  # 8
 """Tier that the customer had at the member's time. Read from the rows."""
 FIGURE_BY_SKILL: FigureSlice.ValueType  # 9
 """Skill that the contact needed. Read from the rows."""
+FIGURE_BY_SOURCE: FigureSlice.ValueType  # 10
+"""Source system that an event came from. Read from the log."""
 Global___FigureSlice: _TypeAlias = FigureSlice  # noqa: Y015
 
 class _FigureUnit:
@@ -463,6 +469,7 @@ class FigureRow(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     MEMBER_COUNT_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    ASSESSMENT_FIELD_NUMBER: _builtins.int
     value: _builtins.float
     """The value. Unset where there is nothing to divide by, or nobody to ask: missing, not zero."""
     member_count: _builtins.int
@@ -475,6 +482,10 @@ class FigureRow(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FigurePart]:
         """Parts, in the order of the definition."""
 
+    @_builtins.property
+    def assessment(self) -> Global___FigureAssessment:
+        """What it is held against by the policy in force at the evaluated time. Unset: nothing."""
+
     def __init__(
         self,
         *,
@@ -482,14 +493,49 @@ class FigureRow(_message.Message):
         value: _builtins.float | None = ...,
         member_count: _builtins.int | None = ...,
         parts: _abc.Iterable[Global___FigurePart] | None = ...,
+        assessment: Global___FigureAssessment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessment", b"assessment", "member_count", b"member_count", "parts", b"parts", "value", b"value", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FigureRow: _TypeAlias = FigureRow  # noqa: Y015
+
+@_typing.final
+class FigureAssessment(_message.Message):
+    """What the value of a figure is held against."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    met: _builtins.bool
+    """True when the value is within its bounds. Unset where there is no value."""
+    @_builtins.property
+    def target(self) -> _policy_pb2.Assessment:
+        """The target, as the policy says it."""
+
+    @_builtins.property
+    def policy(self) -> _policy_service_pb2.PolicyVersion:
+        """The version that says so."""
+
+    def __init__(
+        self,
+        *,
+        target: _policy_pb2.Assessment | None = ...,
+        policy: _policy_service_pb2.PolicyVersion | None = ...,
+        met: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["met", b"met", "policy", b"policy", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["met", b"met", "policy", b"policy", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FigureAssessment: _TypeAlias = FigureAssessment  # noqa: Y015
 
 @_typing.final
 class FigureEvidence(_message.Message):
@@ -503,7 +549,7 @@ class FigureEvidence(_message.Message):
     outcome: _builtins.str
     """What it counts as."""
     event_id: _builtins.str
-    """The event that opened it: contact-received, promise-made, handoff-offered, request-opened."""
+    """The event that opened it: contact-received, promise-made, handoff-offered, request-opened; the event itself where it is one alone."""
     last_event_id: _builtins.str
     """The event by which it stands as it does."""
     def __init__(
@@ -537,6 +583,8 @@ class Figure(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     EVIDENCE_TOTAL_FIELD_NUMBER: _builtins.int
     BUNDLED_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     version: _builtins.int
@@ -553,6 +601,8 @@ class Figure(_message.Message):
     """How many members there are that could be named. Set where evidence was asked for."""
     bundled: _builtins.bool
     """True when it is here because it belongs to the bundle of a figure that was asked for."""
+    currency: _builtins.str
+    """Currency of the parts whose names end in `_amount`, ISO 4217."""
     @_builtins.property
     def slices(self) -> _containers.RepeatedScalarFieldContainer[Global___FigureSlice.ValueType]:
         """By what it is cut here."""
@@ -564,6 +614,10 @@ class Figure(_message.Message):
     @_builtins.property
     def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___FigureEvidence]:
         """Up to `evidence_limit` members, by position of the opener."""
+
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_policy_service_pb2.PolicyVersion]:
+        """Versions of policies whose amounts its values rest on, in the order published. Unset where there are no amounts."""
 
     def __init__(
         self,
@@ -578,10 +632,12 @@ class Figure(_message.Message):
         evidence: _abc.Iterable[Global___FigureEvidence] | None = ...,
         evidence_total: _builtins.int | None = ...,
         bundled: _builtins.bool | None = ...,
+        policies: _abc.Iterable[_policy_service_pb2.PolicyVersion] | None = ...,
+        currency: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bundled", b"bundled", "evidence", b"evidence", "evidence_total", b"evidence_total", "exact", b"exact", "name", b"name", "relative_error", b"relative_error", "rows", b"rows", "slices", b"slices", "unit", b"unit", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bundled", b"bundled", "currency", b"currency", "evidence", b"evidence", "evidence_total", b"evidence_total", "exact", b"exact", "name", b"name", "policies", b"policies", "relative_error", b"relative_error", "rows", b"rows", "slices", b"slices", "unit", b"unit", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundled", b"bundled", "evidence", b"evidence", "evidence_total", b"evidence_total", "exact", b"exact", "name", b"name", "relative_error", b"relative_error", "rows", b"rows", "slices", b"slices", "unit", b"unit", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundled", b"bundled", "currency", b"currency", "evidence", b"evidence", "evidence_total", b"evidence_total", "exact", b"exact", "name", b"name", "policies", b"policies", "relative_error", b"relative_error", "rows", b"rows", "slices", b"slices", "unit", b"unit", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

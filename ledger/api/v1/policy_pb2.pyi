@@ -843,6 +843,109 @@ class ResponseTarget(_message.Message):
 Global___ResponseTarget: _TypeAlias = ResponseTarget  # noqa: Y015
 
 @_typing.final
+class LayerCost(_message.Message):
+    """What an hour of the work of a layer costs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAYER_FIELD_NUMBER: _builtins.int
+    HOUR_CENTS_FIELD_NUMBER: _builtins.int
+    layer: Global___Layer.ValueType
+    """The layer."""
+    hour_cents: _builtins.int
+    """An hour, in hundredths of the currency."""
+    def __init__(
+        self,
+        *,
+        layer: Global___Layer.ValueType | None = ...,
+        hour_cents: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hour_cents", b"hour_cents", "layer", b"layer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hour_cents", b"hour_cents", "layer", b"layer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LayerCost: _TypeAlias = LayerCost  # noqa: Y015
+
+@_typing.final
+class Costs(_message.Message):
+    """What work costs, as the organisation reckons it: figures that say a cost price what was recorded with it. Nothing else reads it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    ESCALATION_CENTS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """Currency of all amounts, ISO 4217, such as `EUR`."""
+    escalation_cents: _builtins.int
+    """Each escalation, whatever the work, in hundredths of the currency. Unset: nothing."""
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerCost]:
+        """Work by layer of the department. Layers left out have no price, and neither has the work of departments without a layer."""
+
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str | None = ...,
+        escalation_cents: _builtins.int | None = ...,
+        layers: _abc.Iterable[Global___LayerCost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "escalation_cents", b"escalation_cents", "layers", b"layers"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "escalation_cents", b"escalation_cents", "layers", b"layers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Costs: _TypeAlias = Costs  # noqa: Y015
+
+@_typing.final
+class Assessment(_message.Message):
+    """What a figure is held against: which value it should have, under which conditions. Of those that apply to a row of a figure the
+    most specific one counts: the one that names most of channel, reason and department; on a tie the one that names the reason, then
+    the department. What the assessment was is never changed by a later one: each is a part of a published version.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIGURE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
+    figure: _builtins.str
+    """Name of the figure, as ListFigureDefinitions gives it."""
+    channel: _builtins.str
+    """Channel. Unset: any."""
+    reason: _builtins.str
+    """Reason. Unset: any."""
+    department: _builtins.str
+    """Department. Unset: any."""
+    at_least: _builtins.float
+    """The least value it should have, in the unit of the figure: shares 0 to 1, times in seconds. Inclusive. Unset: none."""
+    at_most: _builtins.float
+    """The most it should have, likewise. Inclusive. Unset: none."""
+    def __init__(
+        self,
+        *,
+        figure: _builtins.str | None = ...,
+        channel: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        department: _builtins.str | None = ...,
+        at_least: _builtins.float | None = ...,
+        at_most: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "at_most", b"at_most", "channel", b"channel", "department", b"department", "figure", b"figure", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "at_most", b"at_most", "channel", b"channel", "department", b"department", "figure", b"figure", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Assessment: _TypeAlias = Assessment  # noqa: Y015
+
+@_typing.final
 class ServicePolicy(_message.Message):
     """A whole service policy: rules as data. Codes, times and conditions only: it holds no personal data."""
 
@@ -870,6 +973,8 @@ class ServicePolicy(_message.Message):
     PLAYBOOKS_FIELD_NUMBER: _builtins.int
     UNACCEPTED_LIMIT_FIELD_NUMBER: _builtins.int
     TIERS_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    ASSESSMENTS_FIELD_NUMBER: _builtins.int
     bot_answers: _builtins.bool
     """True when a bot's answer meets a response target."""
     default_calendar: _builtins.str
@@ -954,6 +1059,14 @@ class ServicePolicy(_message.Message):
     def tiers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tiers of customers, those that matter most first: the order in which endangered work is listed. Others come last."""
 
+    @_builtins.property
+    def costs(self) -> Global___Costs:
+        """What work costs. Unset: no figure says an amount."""
+
+    @_builtins.property
+    def assessments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assessment]:
+        """What figures are held against."""
+
     def __init__(
         self,
         *,
@@ -979,10 +1092,12 @@ class ServicePolicy(_message.Message):
         playbooks: _abc.Iterable[Global___Playbook] | None = ...,
         unaccepted_limit: _duration_pb2.Duration | None = ...,
         tiers: _abc.Iterable[_builtins.str] | None = ...,
+        costs: Global___Costs | None = ...,
+        assessments: _abc.Iterable[Global___Assessment] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act_within", b"act_within", "answer_validity", b"answer_validity", "bot_answers", b"bot_answers", "calendars", b"calendars", "default_calendar", b"default_calendar", "departments", b"departments", "first_contact_window", b"first_contact_window", "handoff_types", b"handoff_types", "playbooks", b"playbooks", "priorities", b"priorities", "promise_kinds", b"promise_kinds", "reasons", b"reasons", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "repeat_window", b"repeat_window", "response_targets", b"response_targets", "silence_limit", b"silence_limit", "targets", b"targets", "thread_window", b"thread_window", "tiers", b"tiers", "unaccepted_limit", b"unaccepted_limit", "unknown_departments", b"unknown_departments"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act_within", b"act_within", "answer_validity", b"answer_validity", "assessments", b"assessments", "bot_answers", b"bot_answers", "calendars", b"calendars", "costs", b"costs", "default_calendar", b"default_calendar", "departments", b"departments", "first_contact_window", b"first_contact_window", "handoff_types", b"handoff_types", "playbooks", b"playbooks", "priorities", b"priorities", "promise_kinds", b"promise_kinds", "reasons", b"reasons", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "repeat_window", b"repeat_window", "response_targets", b"response_targets", "silence_limit", b"silence_limit", "targets", b"targets", "thread_window", b"thread_window", "tiers", b"tiers", "unaccepted_limit", b"unaccepted_limit", "unknown_departments", b"unknown_departments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_within", b"act_within", "answer_validity", b"answer_validity", "bot_answers", b"bot_answers", "calendars", b"calendars", "default_calendar", b"default_calendar", "departments", b"departments", "first_contact_window", b"first_contact_window", "handoff_types", b"handoff_types", "playbooks", b"playbooks", "priorities", b"priorities", "promise_kinds", b"promise_kinds", "reasons", b"reasons", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "repeat_window", b"repeat_window", "response_targets", b"response_targets", "silence_limit", b"silence_limit", "targets", b"targets", "thread_window", b"thread_window", "tiers", b"tiers", "unaccepted_limit", b"unaccepted_limit", "unknown_departments", b"unknown_departments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_within", b"act_within", "answer_validity", b"answer_validity", "assessments", b"assessments", "bot_answers", b"bot_answers", "calendars", b"calendars", "costs", b"costs", "default_calendar", b"default_calendar", "departments", b"departments", "first_contact_window", b"first_contact_window", "handoff_types", b"handoff_types", "playbooks", b"playbooks", "priorities", b"priorities", "promise_kinds", b"promise_kinds", "reasons", b"reasons", "recording_allowance", b"recording_allowance", "reopen_window", b"reopen_window", "repeat_window", b"repeat_window", "response_targets", b"response_targets", "silence_limit", b"silence_limit", "targets", b"targets", "thread_window", b"thread_window", "tiers", b"tiers", "unaccepted_limit", b"unaccepted_limit", "unknown_departments", b"unknown_departments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

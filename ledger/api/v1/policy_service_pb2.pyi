@@ -198,18 +198,24 @@ class ValidatePolicyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MISTAKES_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def mistakes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyMistake]:
         """Every mistake, in the order of the document, at most 400. None: it can be published."""
+
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyConflict]:
+        """What cannot be had together, in the order of the document, at most 200. Unset where there are mistakes."""
 
     def __init__(
         self,
         *,
         mistakes: _abc.Iterable[Global___PolicyMistake] | None = ...,
+        conflicts: _abc.Iterable[Global___PolicyConflict] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["mistakes", b"mistakes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "mistakes", b"mistakes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mistakes", b"mistakes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "mistakes", b"mistakes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,6 +274,36 @@ class PolicyMistake(_message.Message):
 Global___PolicyMistake: _TypeAlias = PolicyMistake  # noqa: Y015
 
 @_typing.final
+class PolicyConflict(_message.Message):
+    """Two rules of a policy that cannot both be kept, or one of which undoes what the other is for. A warning: nothing is refused for it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    OTHER_PATH_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Where: a path of the policy's fields, such as `assessments[0].at_most`."""
+    other_path: _builtins.str
+    """Where the other one is. Unset: what it conflicts with is no rule of the policy."""
+    message: _builtins.str
+    """Why they conflict, and what to write instead."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str | None = ...,
+        other_path: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "other_path", b"other_path", "path", b"path"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "other_path", b"other_path", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyConflict: _TypeAlias = PolicyConflict  # noqa: Y015
+
+@_typing.final
 class PublishedPolicy(_message.Message):
     """A version of a policy and when it was published."""
 
@@ -281,6 +317,7 @@ class PublishedPolicy(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     WITHDRAWN_POSITION_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
     policy_id: _builtins.str
     """Id of the policy."""
     policy_version: _builtins.int
@@ -303,6 +340,10 @@ class PublishedPolicy(_message.Message):
     def policy(self) -> _policy_pb2.ServicePolicy:
         """The policy, with its calendars expanded. Unset in lists."""
 
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyConflict]:
+        """What in it cannot be had together, by the rules of this version of the ledger. Unset in lists."""
+
     def __init__(
         self,
         *,
@@ -314,10 +355,11 @@ class PublishedPolicy(_message.Message):
         actor: _builtins.str | None = ...,
         withdrawn_position: _builtins.int | None = ...,
         policy: _policy_pb2.ServicePolicy | None = ...,
+        conflicts: _abc.Iterable[Global___PolicyConflict] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "in_force_from", b"in_force_from", "policy", b"policy", "policy_id", b"policy_id", "policy_version", b"policy_version", "position", b"position", "record_time", b"record_time", "withdrawn_position", b"withdrawn_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "conflicts", b"conflicts", "in_force_from", b"in_force_from", "policy", b"policy", "policy_id", b"policy_id", "policy_version", b"policy_version", "position", b"position", "record_time", b"record_time", "withdrawn_position", b"withdrawn_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "in_force_from", b"in_force_from", "policy", b"policy", "policy_id", b"policy_id", "policy_version", b"policy_version", "position", b"position", "record_time", b"record_time", "withdrawn_position", b"withdrawn_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "conflicts", b"conflicts", "in_force_from", b"in_force_from", "policy", b"policy", "policy_id", b"policy_id", "policy_version", b"policy_version", "position", b"position", "record_time", b"record_time", "withdrawn_position", b"withdrawn_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,7 +79,8 @@ class PolicyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ValidatePolicy(self, request, context):
-        """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication.
+        """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication. And what in it cannot
+        be had together: that is published all the same.
         Guarantees: depends on the policy and this version of the ledger alone; records nothing. Idempotency: it changes nothing.
         Errors: FIELD_UNKNOWN.
         Example: `tellonce policy check service.yaml`.

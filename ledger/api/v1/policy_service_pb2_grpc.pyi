@@ -48,7 +48,8 @@ class PolicyServiceStub:
     Example: `tellonce policy list`.
     """
     ValidatePolicy: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ValidatePolicyRequest, _policy_service_pb2.ValidatePolicyResponse]
-    """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication.
+    """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication. And what in it cannot
+    be had together: that is published all the same.
     Guarantees: depends on the policy and this version of the ledger alone; records nothing. Idempotency: it changes nothing.
     Errors: FIELD_UNKNOWN.
     Example: `tellonce policy check service.yaml`.
@@ -74,7 +75,8 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     Example: `tellonce policy list`.
     """
     ValidatePolicy: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ValidatePolicyRequest, _policy_service_pb2.ValidatePolicyResponse]  # type: ignore[assignment]
-    """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication.
+    """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication. And what in it cannot
+    be had together: that is published all the same.
     Guarantees: depends on the policy and this version of the ledger alone; records nothing. Idempotency: it changes nothing.
     Errors: FIELD_UNKNOWN.
     Example: `tellonce policy check service.yaml`.
@@ -115,7 +117,8 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _policy_service_pb2.ValidatePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_policy_service_pb2.ValidatePolicyResponse, _abc.Awaitable[_policy_service_pb2.ValidatePolicyResponse]]:
-        """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication.
+        """Returns every mistake of a policy, with its place and reason: the same that would refuse its publication. And what in it cannot
+        be had together: that is published all the same.
         Guarantees: depends on the policy and this version of the ledger alone; records nothing. Idempotency: it changes nothing.
         Errors: FIELD_UNKNOWN.
         Example: `tellonce policy check service.yaml`.

@@ -448,6 +448,7 @@ class Request(_message.Message):
     REFUSED_RULE_FIELD_NUMBER: _builtins.int
     ESCALATED_COUNT_FIELD_NUMBER: _builtins.int
     ROOT_CAUSE_FIELD_NUMBER: _builtins.int
+    MISSING_INTAKE_KEYS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id."""
     state: Global___RequestState.ValueType
@@ -532,6 +533,12 @@ class Request(_message.Message):
     def channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Channels it went over, in this order, each once: of its opening, of the contacts linked to it, and of what the customer was told."""
 
+    @_builtins.property
+    def missing_intake_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the facts that its reason asks for at intake and that were not taken when it was opened: those that the caller named, else
+        by the policy in force then.
+        """
+
     def __init__(
         self,
         *,
@@ -568,10 +575,11 @@ class Request(_message.Message):
         refused_rule: _builtins.str | None = ...,
         escalated_count: _builtins.int | None = ...,
         root_cause: _builtins.str | None = ...,
+        missing_intake_keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "channels", b"channels", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "escalated_count", b"escalated_count", "first_resolved_time", b"first_resolved_time", "follows_request_id", b"follows_request_id", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "refused_rule", b"refused_rule", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "silent_since_time", b"silent_since_time", "since_time", b"since_time", "state", b"state", "strand_count", b"strand_count", "strand_done_count", b"strand_done_count", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "channels", b"channels", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "escalated_count", b"escalated_count", "first_resolved_time", b"first_resolved_time", "follows_request_id", b"follows_request_id", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "missing_intake_keys", b"missing_intake_keys", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "refused_rule", b"refused_rule", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "silent_since_time", b"silent_since_time", "since_time", b"since_time", "state", b"state", "strand_count", b"strand_count", "strand_done_count", b"strand_done_count", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "channels", b"channels", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "escalated_count", b"escalated_count", "first_resolved_time", b"first_resolved_time", "follows_request_id", b"follows_request_id", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "refused_rule", b"refused_rule", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "silent_since_time", b"silent_since_time", "since_time", b"since_time", "state", b"state", "strand_count", b"strand_count", "strand_done_count", b"strand_done_count", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "assignee", b"assignee", "channels", b"channels", "closed_time", b"closed_time", "complexity", b"complexity", "contact_ids", b"contact_ids", "escalated_count", b"escalated_count", "first_resolved_time", b"first_resolved_time", "follows_request_id", b"follows_request_id", "handoff_count", b"handoff_count", "informed_time", b"informed_time", "last_resolved_time", b"last_resolved_time", "merged_into_request_id", b"merged_into_request_id", "missing_intake_keys", b"missing_intake_keys", "next_step", b"next_step", "opened_time", b"opened_time", "outcome", b"outcome", "owner_department", b"owner_department", "pending_handoff_count", b"pending_handoff_count", "priority", b"priority", "reason", b"reason", "refused_rule", b"refused_rule", "reopened_count", b"reopened_count", "request_id", b"request_id", "resolution", b"resolution", "root_cause", b"root_cause", "silent_since_time", b"silent_since_time", "since_time", b"since_time", "state", b"state", "strand_count", b"strand_count", "strand_done_count", b"strand_done_count", "subject", b"subject", "waiting_for", b"waiting_for", "wish", b"wish"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ from ledger.api.v1.policy_service_pb2 import (
     GetPolicyResponse,
     ListPoliciesRequest,
     ListPoliciesResponse,
+    PolicyConflict,
     PolicyList,
     PolicyMistake,
     PublishedPolicy,
@@ -22,11 +23,14 @@ from ledger.api.v1.policy_service_pb2 import (
 from ledger.api.v1.policy_service_pb2_grpc import PolicyServiceServicer
 from ledger.errors import LedgerError
 from ledger.intake.validate import violations
-from ledger.policy.check import mistakes_of
+from ledger.policy.check import mistakes_of, place_of
+from ledger.policy.conflicts import CONFLICTS_MAX, Conflict, conflicts_of
 from ledger.server.call import Context
 from ledger.server.reading import After, Reading
 from ledger.server.times import micros
 from projections import policy_versions
+from projections.figures.assessing import unanswered
+from projections.listing import given
 from projections.view import Read
 
 
@@ -47,8 +51,7 @@ class PolicyServicer(PolicyServiceServicer):
 
     async def ValidatePolicy(self, request: ValidatePolicyRequest, context: Context) -> ValidatePolicyResponse:
         """Return the mistakes of a policy. In a thread: conditions are compiled, and holidays looked up."""
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, _mistakes, request.policy)
-        return ValidatePolicyResponse(mistakes=found)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _validated, request.policy)
 
     def _policy(self, read: Read, request: GetPolicyRequest) -> PublishedPolicy:
         which = request.WhichOneof("which")
@@ -61,6 +64,7 @@ class PolicyServicer(PolicyServiceServicer):
             name, id = "a policy in force then", ""
         if found is None:
             raise LedgerError(NOT_RECORDED, f"Nothing is recorded as {name}: check it, and the as-of.", kind="policy", id=id)
+        found.conflicts.extend(_conflicts(found.policy))
         return found
 
     def _policies(self, read: Read, request: ListPoliciesRequest, limit: int, after: After) -> tuple[PolicyList, After]:
@@ -73,6 +77,11 @@ _CHECKS: tuple[Callable[[ServicePolicy], list[tuple[str, str]]], ...] = (
 )
 
 
+def _validated(policy: ServicePolicy) -> ValidatePolicyResponse:
+    mistakes = _mistakes(policy)
+    return ValidatePolicyResponse(mistakes=mistakes, conflicts=[] if mistakes else _conflicts(policy))
+
+
 def _mistakes(policy: ServicePolicy) -> list[PolicyMistake]:
     """Return what the rules of the protos and those of policies find; of several at one place the first."""
     found: dict[str, str] = {}
@@ -80,3 +89,10 @@ def _mistakes(policy: ServicePolicy) -> list[PolicyMistake]:
         for path, message in check(policy):
             found.setdefault(path, message)
     return [PolicyMistake(path=path, message=message) for path, message in found.items()]
+
+
+def _conflicts(policy: ServicePolicy) -> list[PolicyConflict]:
+    """Return what in a policy without mistakes cannot be had together, and what its assessments are of that no figure is."""
+    found = [*conflicts_of(policy), *(Conflict(path, "", message) for path, message in unanswered(policy.assessments))]
+    found.sort(key=lambda one: place_of(one.path))
+    return [PolicyConflict(**given(path=one.path, other_path=one.other, message=one.message)) for one in found[:CONFLICTS_MAX]]

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.connectors.policy_text import PolicyTextError, read_policy
-from clients.connectors.policy_words import choices, read_days, read_duration, read_periods, write_duration, write_periods
+from clients.connectors.policy_words import (
+    choices,
+    read_days,
+    read_duration,
+    read_number,
+    read_periods,
+    write_duration,
+    write_periods,
+)
 from clients.connectors.policy_writer import write_policy
 from ledger.api.v1.policy_pb2 import (
     BUSINESS_TIME,
@@ -148,6 +156,8 @@ def test_id_version_and_time_stand_beside_the_policy() -> None:
         ("calendars:\n  desk: {zone: UTC}\n  desk: {zone: UTC}", 3, "calendars.desk", "stands twice; the first time on line 2"),
         ("promise_kinds:\n  visit:\n    attempts: many", 3, "promise_kinds.visit.attempts", "'many' is no whole number"),
         ("promise_kinds:\n  visit:\n    attempts: [1]", 3, "promise_kinds.visit.attempts", "has to be one value"),
+        ("assessments:\n  - {figure: a, at_most: much}", 2, "assessments[0].at_most", "'much' is no number: write one such as 0.7"),
+        ("assessments:\n  - {figure: a, at_most: inf}", 2, "assessments[0].at_most", "'inf' is no number"),
         ("priorities: [high, {low: 1}]", 1, "priorities[1]", "has to be one value"),
         ("version: first", 1, "version", "'first' is no version"),
         ("in_force_from: tomorrow", 1, "in_force_from", "'tomorrow' is no time"),
@@ -238,6 +248,30 @@ def test_what_follows_from_a_mistake_of_the_text_is_not_said_twice() -> None:
 )
 def test_a_choice_has_a_word(enum: type, words: list[str]) -> None:
     assert words == list(choices(enum.DESCRIPTOR).values())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0.7", 0.7), ("70%", 0.7), ("-20", -20), ("6m", 360), ("1h 30s", 3630), ("5", 5), (" 12.5 % ", 0.125)]
+)
+def test_a_number_is_a_share_or_a_time_in_seconds_too(text: str, number: float) -> None:
+    assert number == pytest.approx(read_number(text))
+
+
+def test_what_figures_are_held_against_is_written_and_read_again() -> None:
+    said = read(
+        """
+        policy_id: service
+        version: 1
+        costs: {currency: EUR, escalation_cents: 250, layers: [{layer: front, hour_cents: 3200}]}
+        assessments:
+          - {figure: first_contact_resolution, channel: phone, at_least: 70%}
+          - {figure: handle_time, reason: billing, department: desk, at_most: 6m}
+        """
+    )
+
+    assert said == read(write_policy(said))
+    share, time = said.policy.assessments
+    assert ([0.7, False], [False, 360]) == ([share.at_least, share.HasField("at_most")], [time.HasField("at_least"), time.at_most])
 
 
 @given(st.integers(0, 366 * 86_400 - 1))

@@ -118,6 +118,25 @@ def in_calendar(week: str = "monday: 09:00-12:00", more: str = "") -> str:
             "targets[0].reason",
             "outrage stands not among the reasons",
         ),
+        # Assessments and costs
+        ("assessments: [{figure: repeat_rate}]", "assessments[0]", "it asks for nothing"),
+        ("assessments: [{figure: a, at_least: 2, at_most: 1}]", "assessments[0].at_most", "no value is both"),
+        (
+            "assessments: [{figure: a, channel: phone, at_least: 1}, {figure: a, channel: phone, at_most: 2}]",
+            "assessments[1]",
+            "assessments[0] is about the same figure and conditions",
+        ),
+        ("reasons: {a: {}}\nassessments: [{figure: a, reason: b, at_least: 1}]", "assessments[0].reason", "not among the reasons"),
+        (
+            "departments: {a: {}}\nassessments: [{figure: a, department: b, at_least: 1}]",
+            "assessments[0].department",
+            "no department",
+        ),
+        (
+            "costs: {currency: EUR, layers: [{layer: front, hour_cents: 1}, {layer: front, hour_cents: 2}]}",
+            "costs.layers[1]",
+            "front_office stands twice",
+        ),
         # Business time elsewhere
         ("handoff_types: {a: {accept_within: 1h, measure: business}}", "handoff_types[0].measure", "needs a default calendar"),
         ("promise_kinds: {a: {default_due: 1h, measure: business}}", "promise_kinds[0].measure", "needs a default calendar"),

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from clients.connectors.policy_text import read_policy
+from ledger.api.v1.answer_pb2 import STATED, AnswerGiven
 from ledger.api.v1.contact_pb2 import ANSWERED_BY_HUMAN, FULL, PARTIAL, ContactEnded, MessageReceived, MessageSent
 from ledger.api.v1.core_pb2 import MOVES, STAYS, Fact
 from ledger.api.v1.experience_pb2 import CSAT, SatisfactionRecorded
@@ -16,6 +18,7 @@ from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.api.v1.promise_pb2 import PromiseKept
 from ledger.api.v1.request_pb2 import (
     RESOLUTION_DONE,
+    RESOLUTION_PARTLY,
     WAITING_FOR_CUSTOMER,
     WAITING_FOR_DEPARTMENT,
     RequestOpened,
@@ -24,9 +27,13 @@ from ledger.api.v1.request_pb2 import (
     RequestResumed,
     RequestWaiting,
 )
+from ledger.event_id import to_text
+from ledger.policy.calendars import expand
 from projections.figures.definitions import ALL, BY_NAME
 from projections.figures.tally import Slice
+from tests.build import MINUTE, at
 from tests.figure_story import Story, some
+from tests.unit.policy.hours import at as instant
 
 
 @pytest.fixture
@@ -197,6 +204,55 @@ def test_next_response_in_opening_hours_counts_messages_and_says_who_has_no_hour
     assert 30 * 60 == story.one("next_response")[0]
 
 
+def test_next_response_in_opening_hours_leaves_out_lunch_weekend_holiday_and_the_hour_that_was_not(story: Story) -> None:
+    story.tell(0, _with_hours())
+    for name, department, received, answered in (
+        # 11:00 to 12:00 and 13:00 to 14:00: two hours.
+        ("c-lunch", "desk", "2026-04-01T11:00+02:00", "2026-04-01T14:00+02:00"),
+        # Friday 11:30 to 12:00 and 13:00 to 17:00; Saturday, Sunday and Easter Monday are closed; Tuesday 9:00 to 9:30: five hours.
+        ("c-easter", "desk", "2026-04-03T11:30+02:00", "2026-04-07T09:30+02:00"),
+        # Saturday 23:00 to Sunday 4:00 by the wall, and from 2:00 to 3:00 there was no hour: four hours.
+        ("c-spring", "night", "2026-03-28T23:00+01:00", "2026-03-29T04:00+02:00"),
+        # Saturday 23:00 to Sunday 4:00, and the hour from 2:00 came twice: six hours.
+        ("c-autumn", "autumn", "2026-10-24T23:00+02:00", "2026-10-25T04:00+01:00"),
+    ):
+        came, went = (minute_of(one) for one in (received, answered))
+        story.contact(name, came - 2, department=department)
+        story.answer(name, came - 1, department=department)
+        story.tell(came, MessageReceived(contact_id=name), department=department)
+        story.tell(went, MessageSent(contact_id=name, sent_by=ANSWERED_BY_HUMAN), department=department)
+
+    evaluated = round(minute_of("2026-11-01T00:00+01:00")) * MINUTE + at(0)
+    found = story.ask("next_response_business", slices=(Slice.DEPARTMENT,), start=None, end=None, evaluated=evaluated)
+
+    means = {row.values[0]: (row.member_count, row.parts[0].value / 3600, row.value / 3600) for row in found.rows}
+    assert {"desk": (2, 3.5, 2), "night": (1, 4, 4), "autumn": (1, 6, 6)} == means
+    assert [0, 0, 0] == [part.value for row in found.rows for part in row.parts if part.name == "without_hours"]
+
+
+def _with_hours() -> PolicyPublished:
+    night = "week: {saturday: '22:00-24:00', sunday: '00:00-06:00'}"
+    said = read_policy(
+        f"""
+        calendars:
+          desk: {{zone: Europe/Paris, week: {{monday-friday: "09:00-12:00, 13:00-17:00"}}, holidays: FR}}
+          night: {{zone: Europe/Paris, {night}}}
+        departments: {{desk: {{calendar: desk}}, night: {{calendar: night}}, autumn: {{calendar: night}}}}
+        """,
+        "policy.yaml",
+    )
+    said.end()
+    published = said.published
+    published.policy_id, published.policy_version = "p", 1
+    published.in_force_from.FromMicroseconds(instant("2026-01-01T00:00+01:00"))
+    expand(published)
+    return published
+
+
+def minute_of(text: str) -> float:
+    return (instant(text) - at(0)) / MINUTE
+
+
 def _policy() -> PolicyPublished:
     published = PolicyPublished(policy_id="p", policy_version=1)
     published.in_force_from.FromSeconds(0)
@@ -235,3 +291,43 @@ def test_the_outcome_of_a_request_counts_for_every_department_that_it_touched(st
     # Shipping accepted one of the two: the late one, which is desk's as well. An offer alone touches nothing.
     assert {("desk",): 1 / 3, ("shipping",): 0.0} == by_group(departments)
     assert [3, 1] == [row.member_count for row in departments.rows]
+
+
+def test_the_requests_behind_the_one_outcome_are_named(story: Story) -> None:
+    opened = {
+        name: story.tell(1, RequestOpened(request_id=name, owner_department=department))
+        for name, department in (("r-good", "desk"), ("r-partly", "desk"), ("r-open", "desk"), ("r-others", "shipping"))
+    }
+    resolved = {
+        name: story.tell(9, RequestResolved(request_id=name, resolution=resolution))
+        for name, resolution in (("r-good", RESOLUTION_DONE), ("r-partly", RESOLUTION_PARTLY), ("r-others", RESOLUTION_DONE))
+    }
+
+    figure = story.ask("joint_outcome", evidence=9)
+    of_shipping = story.ask("joint_outcome", evidence=9, departments=["shipping"])
+    cut_short = story.ask("joint_outcome", evidence=1)
+
+    behind = {"r-good": "good", "r-partly": "not_good", "r-open": "undecided", "r-others": "good"}
+    assert [
+        (outcome, to_text(opened[name].event_id), to_text(resolved.get(name, opened[name]).event_id))
+        for name, outcome in behind.items()
+    ] == [(one.outcome, one.event_id, one.last_event_id) for one in figure.evidence]
+    assert [to_text(opened["r-others"].event_id)] == [one.event_id for one in of_shipping.evidence]
+    assert (1, 4) == (len(cut_short.evidence), cut_short.evidence_total)
+
+
+def test_the_answers_that_contradict_one_another_are_named(story: Story) -> None:
+    given = [
+        story.tell(number, AnswerGiven(question_key=question, answer_key=answer, stance=STATED), department=department)
+        for number, (question, answer, department) in enumerate(
+            [("fee", "none", "desk"), ("fee", "fifty", "billing"), ("hours", "nine", "desk"), ("hours", "nine", "billing")]
+        )
+    ]
+
+    figure = story.ask("answer_consistency", evidence=9)
+
+    assert [0.5] == [row.value for row in figure.rows]
+    assert [("contradicted", to_text(one.event_id), to_text(one.event_id)) for one in given[:2]] == [
+        (one.outcome, one.event_id, one.last_event_id) for one in figure.evidence
+    ]
+    assert 2 == figure.evidence_total
