@@ -12,27 +12,17 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from google.protobuf import json_format
 
-from clients.cli.main import main
 from ledger.api.v1.event_pb2 import RecordedEvent
 from ledger.api.v1.handoff_service_pb2 import WatchHandoffsResponse
 from ledger.api.v1.history_service_pb2 import GetCustomerResponse, ListHistoryResponse
 from ledger.api.v1.ledger_service_pb2 import AppendResponse
+from tests.command_line import Tellonce, typed
 from tests.server_process import Server
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
 
 
 class Story(NamedTuple):
@@ -43,27 +33,9 @@ class Story(NamedTuple):
     positions: dict[str, int]
 
 
-Tellonce = Callable[..., Done]
-
-
 @pytest.fixture
 def tellonce(shared_server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tellonce:
-    """Run a command in this process, as `tellonce` would."""
-    monkeypatch.setenv("TELLONCE_TARGET", shared_server.target)
-    monkeypatch.setenv("COLUMNS", "140")
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["tellonce", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return Done(code, told.out, told.err)
-
-    return run
+    return typed(shared_server.target, capsys, monkeypatch)
 
 
 @pytest.fixture(scope="module")

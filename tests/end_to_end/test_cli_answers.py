@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
 
-from clients.cli.main import main
 from clients.python import Client, event, identifier, new_id
 from ledger.api.v1.answer_pb2 import NO_KNOWLEDGE, NOT_CONFIRMED, STATED, AnswerGiven, StatementAcknowledged, StatementPublished
 from ledger.api.v1.improvement_pb2 import EFFECT_BETTER, ImprovementClosed, ImprovementProposed
 from ledger.api.v1.opportunity_pb2 import CROSS_SELL, OpportunityNoted
+from tests.command_line import Tellonce, typed
 from tests.server_process import Server
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Tellonce = Callable[..., Done]
 
 
 @pytest.fixture
 def tellonce(shared_server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tellonce:
-    """Run a command in this process, as `tellonce` would."""
-    monkeypatch.setenv("TELLONCE_TARGET", shared_server.target)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["tellonce", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return Done(code, told.out, told.err)
-
-    return run
+    return typed(shared_server.target, capsys, monkeypatch, columns=200)
 
 
 class Story(NamedTuple):

@@ -6,14 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from clients.cli.main import main
 from clients.python import Client, event
 from ledger.api.v1.core_pb2 import STAYS
 from ledger.api.v1.exception_pb2 import RuleOverridden
@@ -21,6 +20,7 @@ from ledger.api.v1.handoff_pb2 import HandoffOffered
 from ledger.api.v1.policy_pb2 import PolicyPublished
 from ledger.api.v1.promise_pb2 import PromiseMade
 from ledger.api.v1.request_pb2 import RequestOpened
+from tests.command_line import Done, Tellonce, typed
 from tests.playing import policy, seconds, stolen_phone
 from tests.server_process import Server
 
@@ -30,12 +30,6 @@ version: 9
 targets:
   - {kind: first_response, channel: phone, within: 10s}
 """
-
-
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -77,26 +71,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.stop()
 
 
-Tellonce = Callable[..., Done]
-
-
 @pytest.fixture
 def tellonce(played: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tellonce:
-    monkeypatch.setenv("TELLONCE_TARGET", played.target)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["tellonce", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        told = capsys.readouterr()
-        assert "Traceback" not in told.err
-        return Done(code, told.out, told.err)
-
-    return run
+    return typed(played.target, capsys, monkeypatch, columns=160)
 
 
 def read(done: Done) -> Any:

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from clients.cli.main import main
 from clients.python import AsOf, Client, MoveNotAllowedError, event, identifier, new_id
 from ledger.api.v1.contact_pb2 import REACHED_YES, ContactAttributed, ContactEnded, ContactMade, ContactReceived
 from ledger.api.v1.core_pb2 import MOVES, STAYS, Fact, ObjectReference
@@ -52,6 +51,7 @@ from ledger.api.v1.repetition_pb2 import (
 from ledger.api.v1.request_pb2 import RESOLUTION_DONE, ContactLinked, RequestOpened, RequestResolved
 from ledger.api.v1.request_service_pb2 import ListRequestsRequest, RequestFilter
 from ledger.api.v1.request_service_pb2_grpc import RequestServiceStub
+from tests.command_line import Done, Tellonce, typed
 from tests.refusals import refused
 from tests.server_process import Server
 
@@ -310,30 +310,9 @@ def test_a_contact_repeats_for_whom_it_was_attributed_to_and_an_answer_to_us_rep
 # The command line
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def tellonce(
-    served: Server, client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Done]:
-    monkeypatch.setenv("TELLONCE_TARGET", served.target)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["tellonce", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return Done(code, printed.out, printed.err)
-
-    return run
+def tellonce(served: Server, client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tellonce:
+    return typed(served.target, capsys, monkeypatch, columns=160)
 
 
 @pytest.mark.parametrize(

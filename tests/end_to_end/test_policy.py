@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import grpc
 import pytest
 
-from clients.cli.main import main
 from clients.connectors.policy_text import read_policy
 from clients.python import AsOf, AsyncClient, Client, ConflictError, FactsMissingError, InvalidError, event
 from ledger.api.v1.contact_pb2 import ContactReceived
@@ -25,6 +22,7 @@ from ledger.api.v1.policy_pb2 import PolicyPublished, PolicyWithdrawn, ServicePo
 from ledger.api.v1.policy_service_pb2 import GetPolicyRequest, ListPoliciesRequest, PolicyVersion, ValidatePolicyRequest
 from ledger.api.v1.policy_service_pb2_grpc import PolicyServiceStub
 from ledger.api.v1.request_pb2 import RequestOpened
+from tests.command_line import Tellonce, typed
 from tests.refusals import refused
 from tests.server_process import Server
 
@@ -32,31 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FAST = "targets: [{kind: first_response, channel: phone, within: 20s}]"
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Tellonce = Callable[..., Done]
-
-
 @pytest.fixture
 def tellonce(shared_server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tellonce:
-    monkeypatch.setenv("TELLONCE_TARGET", shared_server.target)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["tellonce", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    return typed(shared_server.target, capsys, monkeypatch, columns=160)
 
 
 @pytest.fixture

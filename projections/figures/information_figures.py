@@ -1,4 +1,4 @@
-"""Figures of information: whether the first contact took what was needed, how often one asked another for it, and for how long.
+"""How often one asked another for information, and for how long one waited for it.
 
 Made of rows in any case. Keys decide, and times; no value is read.
 """
@@ -9,257 +9,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from ledger.api.v1.fact_pb2 import ASKED_OF_CUSTOMER, ASKED_OF_DEPARTMENT, ASKED_OF_PARTNER
-from ledger.api.v1.figure_pb2 import FIGURE_PER_MEMBER, FIGURE_SECONDS, FIGURE_SHARE
+from ledger.api.v1.figure_pb2 import FIGURE_PER_MEMBER, FIGURE_SECONDS
 from ledger.api.v1.handoff_service_pb2 import HANDOFF_STATE_RETURNED, HANDOFF_STATE_WITHDRAWN
-from ledger.api.v1.policy_pb2 import ReasonRule
-from ledger.catalogue import read_event
-from ledger.event import Event
-from ledger.policy.policy import missing
 from ledger.sqlite_file import in_batches
-from projections import contacts, handoffs, listing, requests
+from projections import handoffs, listing
 from projections.figures.definition import SPREAD, Definition, Evidence, Question, Result, Results, seconds, share, spread
+from projections.figures.facts_given import AskedAbout, Giving, Givings, asked_about
 from projections.figures.first_contact import bounds
 from projections.figures.members import Series
-from projections.figures.ruling import Ruling
 from projections.figures.tally import Asked, Found, Group, Measured, Slice, few, localised, members_of
 from projections.figures.work_figures import REQUESTS
-from projections.parties import Parties
 from projections.restated import events_at
 from projections.versions import Choice, shown, versions_of
 from projections.view import MAX, Read, happened, one_of
-
-
-class _Request(NamedTuple):
-    """A request, as far as it matters here."""
-
-    entity: int
-    subject: bytes
-    opened: int
-    position: int
-    reason: str
-    channel: str
-    ended: int | None
-
-
-def _requests(read: Read, entities: Iterable[int]) -> dict[int, _Request]:
-    """Return requests by number."""
-    wanted = set(entities)
-    parameters: dict[str, Any] = {}
-    columns = "entity, subject, opened_time, position, reason, channel, ended_time"
-    query = shown(read, requests.TABLE, columns, Choice(states=requests.STATES, entities=few(wanted)), parameters)
-    return {row[0]: _Request._make(row) for row in read.db.execute(query, parameters) if row[0] in wanted}
-
-
-class _Giving(NamedTuple):
-    """A fact that was given."""
-
-    key: str
-    occur: int
-    position: int
-    request_id: str | None
-
-
-class _Givings:
-    """The facts that were given, as known and as it had happened: about requests, and by customers."""
-
-    def __init__(self, read: Read, keys: Iterable[str], found: Iterable[_Request]) -> None:
-        parameters: dict[str, Any] = dict(read.parameters)
-        where = one_of("key", sorted(set(keys)), parameters, "key")
-        rows = read.db.execute(
-            f"SELECT subject, order_time, key, occur_time, position, request_id FROM fact_given WHERE {where} AND {happened(read)}",
-            parameters,
-        ).fetchall()
-        self._parties = Parties(read, {*(one.subject for one in found), *(row[0] for row in rows)})
-        self._about: dict[str, list[_Giving]] = {}
-        self._by: dict[bytes, list[_Giving]] = {}
-        for subject, order, *rest in rows:
-            one = _Giving(*rest)
-            if one.request_id is not None:
-                self._about.setdefault(one.request_id, []).append(one)
-            party = self._parties.of(subject, order)
-            if party is not None:
-                self._by.setdefault(party, []).append(one)
-
-    def for_request(self, request: _Request, request_id: str, stable: Iterable[str] = ()) -> set[_Giving]:
-        """Return what was given about a request, by its customer about none, and of the stable keys about any other."""
-        party = self._parties.of(request.subject, request.opened) if request.subject else None
-        kept = set(stable)
-        of_customer = self._by.get(party, ()) if party is not None else ()
-        about_others = (one for one in of_customer if one.request_id is None or one.key in kept)
-        return {*self._about.get(request_id, ()), *about_others}
-
-    def by_customer(self, subject: bytes, order: int) -> list[_Giving]:
-        """Return what the customer of a subject gave, about whatever."""
-        party = self._parties.of(subject, order) if subject else None
-        return self._by.get(party, []) if party is not None else []
-
-
-# What the first contact took
-
-
-class _Intake(NamedTuple):
-    """A request whose reason has an intake set."""
-
-    found: Found
-    position: int
-    """Of its opener."""
-    required: int
-    known: int
-    measured: bool
-    """False where it was imported from a source that does not say when things were answered (domain rule 8.8)."""
-
-
-def _intakes(question: Question) -> list[_Intake]:
-    """Return the requests of the period whose reasons ask for facts."""
-    read, asked = question.read, question.asked
-
-    def find() -> list[_Intake]:
-        found = list(members_of(read, Series.REQUEST, asked))
-        of = _requests(read, (one.entity for one in found))
-        rules = _rules(read, of.values())
-        if not rules:
-            return []
-        openers = events_at(read, [of[entity].position for entity in rules])
-        taking = _Taking(read, {entity: of[entity] for entity in rules}, rules, openers)
-        measured = _Measured(read)
-        return [
-            _Intake(
-                one,
-                of[one.entity].position,
-                len(set(rules[one.entity].intake_facts)),
-                taking.known(one.entity),
-                measured.of(openers[of[one.entity].position]),
-            )
-            for one in found
-            if one.entity in rules
-        ]
-
-    return question.once(("intakes", asked.slices, asked.channels, asked.departments), find)
-
-
-def _rules(read: Read, found: Iterable[_Request]) -> dict[int, ReasonRule]:
-    """Return what the reasons of requests ask for in the policy that ruled each, by request, where they ask for anything."""
-    ruling = Ruling(read)
-    rules = {}
-    for one in found:
-        policy = ruling.of(one.position, one.opened)
-        rule = policy.reasons.get(one.reason) if policy is not None else None
-        if rule is not None and rule.intake_facts:
-            rules[one.entity] = rule
-    return rules
-
-
-class _Taking:
-    """Says how many of the facts that their reasons ask for were known of some requests when the first contact was over.
-
-    That is the rule by which the ledger fills `keys_not_taken`, carried on to the end of the contact: what the caller named as
-    missing was missing; else what is required and was not given.
-    """
-
-    def __init__(self, read: Read, of: dict[int, _Request], rules: dict[int, ReasonRule], openers: dict[int, Event]) -> None:
-        self._requests = of
-        self._rules = rules
-        self._openers = openers
-        self._ids = listing.ids_of(read, of)
-        self._givings = _Givings(read, {key for rule in rules.values() for key in rule.intake_facts}, of.values())
-        self._ended = _ended(read, {openers[one.position].payload.contact_id for one in of.values()} - {""})
-        self._given = {entity: self._candidates(entity) for entity in of}
-        later = {one.position for entity in of for one in self._later(entity)}
-        self._said_in = {position: str(event.payload.contact_id) for position, event in events_at(read, later).items()}
-
-    def known(self, entity: int) -> int:
-        """Return how many of the facts required were known."""
-        opener = self._openers[self._requests[entity].position]
-        required = list(dict.fromkeys(self._rules[entity].intake_facts))
-        until = self._until(entity)
-        given = [one for one in self._given[entity] if one.occur <= until]
-        given += [one for one in self._later(entity) if self._said_in[one.position] == opener.payload.contact_id]
-        named = opener.payload.missing_intake_keys
-        if named:
-            given = [one for one in given if one.occur > opener.occur]
-            wanted = [key for key in required if key in named]
-            return len(required) - len(missing(wanted, (one.key for one in given)))
-        return len(required) - len(missing(required, (one.key for one in given)))
-
-    def _candidates(self, entity: int) -> list[_Giving]:
-        rule = self._rules[entity]
-        wanted = set(rule.intake_facts)
-        given = self._givings.for_request(self._requests[entity], self._ids[entity], rule.stable_facts)
-        return [one for one in given if one.key in wanted]
-
-    def _until(self, entity: int) -> int:
-        """Return when its first contact was over, or else when it was opened."""
-        opener = self._openers[self._requests[entity].position]
-        ended = self._ended.get(opener.payload.contact_id)
-        return opener.occur if ended is None else max(opener.occur, ended)
-
-    def _later(self, entity: int) -> list[_Giving]:
-        """Return what was given since it was opened, where its first contact is not over: some of it was said in that."""
-        opener = self._openers[self._requests[entity].position]
-        contact_id = opener.payload.contact_id
-        if not contact_id or self._ended.get(contact_id) is not None:
-            return []
-        return [one for one in self._given[entity] if one.occur > opener.occur]
-
-
-def _ended(read: Read, contact_ids: set[str]) -> dict[str, int | None]:
-    """Return when these contacts ended; None for one that has not."""
-    entities = listing.entities(read, (f"contact-{one}" for one in contact_ids))
-    if not entities:
-        return {}
-    parameters: dict[str, Any] = {}
-    choice = Choice(states=contacts.STATES, entities=few(entities))
-    query = shown(read, contacts.TABLE, "entity, ended_time", choice, parameters)
-    times = dict(read.db.execute(query, parameters).fetchall())
-    return {one: times[entity] for entity, one in listing.ids_of(read, set(times) & set(entities)).items()}
-
-
-class _Measured:
-    """Says whether the import of an event says when things were answered."""
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-        self._runs: dict[str, bool] = {}
-
-    def of(self, event: Event) -> bool:
-        """True also of what was not imported."""
-        run = event.header.import_run
-        if run and run not in self._runs:
-            rows = self._read.log.read_stream(f"import-{run}", self._read.known)[:1]
-            started = [read_event(row.position, row.header) for row in rows if row.topic == "import-started"]
-            self._runs[run] = any(one.payload.answers_recorded for one in started)
-        return not run or self._runs[run]
-
-
-def _completeness(question: Question) -> Results:
-    groups: dict[Group, list[_Intake]] = {}
-    for one in _intakes(question):
-        groups.setdefault(one.found.group, []).append(one)
-    results = {}
-    for group, found in groups.items():
-        counted = [one for one in found if one.measured]
-        required, known = sum(one.required for one in counted), sum(one.known for one in counted)
-        results[group] = Result(
-            share(known, required),
-            required,
-            (
-                ("complete", sum(one.known == one.required for one in counted)),
-                ("requests", len(counted)),
-                ("required", required),
-                ("known", known),
-                ("unmeasured", len(found) - len(counted)),
-            ),
-        )
-    return results
-
-
-def _behind_completeness(question: Question) -> Iterator[Evidence]:
-    for one in _intakes(question):
-        outcome = "unmeasured" if not one.measured else "complete" if one.known == one.required else "incomplete"
-        yield Evidence(one.position, one.found.position, outcome)
-
-
-# Asked inside
 
 
 class _Asking(NamedTuple):
@@ -374,13 +136,13 @@ def _waits(question: Question) -> list[tuple[_Wait, Group]]:
     def find() -> list[tuple[_Wait, Group]]:
         read = question.read
         waits = [*_for_answers(read, asked), *_for_supplies(read, asked)]
-        of = _requests(read, {one.entity for one in waits if one.entity is not None})
+        of = asked_about(read, {one.entity for one in waits if one.entity is not None})
         return [(one, group) for one in waits if (group := _group(one, of, asked)) is not None]
 
     return question.once(("waits for facts", asked.slices, asked.channels, asked.departments), find)
 
 
-def _group(one: _Wait, of: dict[int, _Request], asked: Asked) -> Group | None:
+def _group(one: _Wait, of: dict[int, AskedAbout], asked: Asked) -> Group | None:
     """Return the group of a wait; None where it is not asked for."""
     request = of.get(one.entity) if one.entity is not None else None
     channel = request.channel if request is not None else ""
@@ -401,8 +163,8 @@ def _for_answers(read: Read, asked: Asked) -> list[_Wait]:
         return []
     streams = {f"request-{one.request_id}" for one in askings if one.request_id is not None}
     numbers = {request_id: entity for entity, request_id in listing.ids_of(read, listing.entities(read, streams)).items()}
-    of = _requests(read, numbers.values())
-    givings = _Givings(read, {one.key for one in askings}, [*of.values(), *(_asker(one) for one in askings)])
+    of = asked_about(read, numbers.values())
+    givings = Givings(read, {one.key for one in askings}, [*of.values(), *(_asker(one) for one in askings)])
     passed = _passed(read, set(of))
     waits = []
     for one in askings:
@@ -421,21 +183,21 @@ def _for_answers(read: Read, asked: Asked) -> list[_Wait]:
     return waits
 
 
-def _asker(one: _Asking) -> _Request:
+def _asker(one: _Asking) -> AskedAbout:
     """Return whose fact was asked for, in the form of a request, for the sake of its customer."""
-    return _Request(0, one.subject, one.order, one.position, "", "", None)
+    return AskedAbout(0, one.subject, one.order, one.position, "", "", None)
 
 
-def _passed(read: Read, entities: set[int]) -> dict[int, list[_Giving]]:
+def _passed(read: Read, entities: set[int]) -> dict[int, list[Giving]]:
     """Return the facts that handoffs of requests passed, by request: with an offer, or supplied."""
     parameters: dict[str, Any] = {}
     choice = Choice(("fact_positions <> ''",), states=handoffs.STATES, entities=few(entities))
     rows = read.db.execute(shown(read, handoffs.TABLE, "entity, fact_positions", choice, parameters), parameters).fetchall()
     places = {int(place): entity for entity, listed in rows if entity in entities for place in listed.split()}
-    found: dict[int, list[_Giving]] = {}
+    found: dict[int, list[Giving]] = {}
     for position, event in events_at(read, places).items():
         for fact in event.payload.facts:
-            found.setdefault(places[position], []).append(_Giving(fact.key, event.occur, position, None))
+            found.setdefault(places[position], []).append(Giving(fact.key, event.occur, position, None))
     return found
 
 
@@ -513,31 +275,6 @@ def _behind_information_wait(question: Question) -> Iterator[Evidence]:
 
 
 DEFINITIONS: Final = (
-    Definition(
-        name="intake_completeness",
-        version=1,
-        title="Facts taken at the first contact",
-        text="Facts known when the first contact was over ÷ facts that the intake set of the reason asks for, of the requests "
-        "opened in the period whose reason has a set in the policy in force at the opening. Over is the contact at its end; one "
-        "that has not ended counts with what was said in it; without a contact it is the opening. Known is a fact that the "
-        "customer had given by then, about this request or about none, or, of a key that the policy calls stable for the reason, "
-        "about another one. Where the caller named what is missing, that is missing, unless it was given since. Imports that do "
-        "not say when things were answered are unmeasured, beside. Department is the present owner.",
-        source="domain §6: S1-20",
-        unit=FIGURE_SHARE,
-        member_time="opened",
-        slices=REQUESTS,
-        parts={
-            "complete": "Requests of which all of the set was known.",
-            "requests": "Requests that had a set.",
-            "required": "Facts required.",
-            "known": "Of these, facts known.",
-            "unmeasured": "Requests that had a set and are not measured.",
-        },
-        measure=_completeness,
-        evidence=_behind_completeness,
-        always_exact=True,
-    ),
     Definition(
         name="information_requests",
         version=1,
