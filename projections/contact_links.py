@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from ledger.api.v1.request_pb2 import WAITING_FOR_CUSTOMER
 from ledger.api.v1.request_service_pb2 import REQUEST_STATE_WAITING
 from ledger.sqlite_file import in_batches
-from projections import contacts, listing, requests
+from projections import contacts, listing, request_rows
 from projections.versions import Choice, shown, versions_of
 from projections.view import MAX, Read
 
@@ -93,13 +93,13 @@ class Links:
         parameters: dict[str, Any] = {}
         # Of the others no two contacts have anything in common, and none waited for its only contact.
         several = "(instr(contact_ids, ' ') > 0 OR object_marks <> '' OR merged_into_request_id <> '')"
-        query = shown(read, requests.TABLE, _COLUMNS, Choice((several,), states=requests.STATES), parameters)
+        query = shown(read, request_rows.TABLE, _COLUMNS, Choice((several,), states=request_rows.STATES), parameters)
         found = read.db.execute(query, parameters).fetchall()
         named = {request_id for row in rows for request_id in row.request_ids.split()}
         entities = listing.entities(read, (f"request-{one}" for one in named))
         if entities:
             parameters = {}
-            query = shown(read, requests.TABLE, _COLUMNS, Choice(states=requests.STATES, entities=entities), parameters)
+            query = shown(read, request_rows.TABLE, _COLUMNS, Choice(states=request_rows.STATES, entities=entities), parameters)
             found += read.db.execute(query, parameters).fetchall()
         ids = listing.ids_of(read, {entity for entity, *_ in found})
         for entity, contact_ids, object_marks, merged_into in found:
@@ -119,7 +119,7 @@ class Links:
         found: dict[int, list[tuple[int, int]]] = {}
         waits = f"state = {REQUEST_STATE_WAITING} AND waiting_for = {WAITING_FOR_CUSTOMER}"
         for some in in_batches(sorted(concerned)):
-            for entity, start, end in versions_of(self._read, requests.TABLE, "entity", (waits,), some):
+            for entity, start, end in versions_of(self._read, request_rows.TABLE, "entity", (waits,), some):
                 if start < end:
                     found.setdefault(entity, []).append((start, end))
         for stretches in found.values():

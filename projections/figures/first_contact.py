@@ -15,7 +15,7 @@ from ledger.api.v1.figure_pb2 import FIGURE_SHARE
 from ledger.api.v1.history_service_pb2 import CONTACT_STATE_ABANDONED
 from ledger.rules.experience import REFERRAL
 from ledger.rules.promise import CALL_BACK
-from projections import contacts, experience, listing, promises, repeats, requests
+from projections import contacts, experience, listing, promises, repeats, request_rows
 from projections.figures.definition import Definition, Question, Result, Results, share
 from projections.figures.members import Series
 from projections.figures.ruling import Ruling
@@ -69,7 +69,7 @@ def _requests(read: Read, contact_ids: Iterable[str]) -> dict[str, list[_Request
     found: dict[str, list[_Request]] = {}
     parameters: dict[str, Any] = {}
     columns = "contact_ids, resolved_in, first_reopened_time, handoff_count"
-    query = shown(read, requests.TABLE, columns, Choice(("contact_ids <> ''",), states=requests.STATES), parameters)
+    query = shown(read, request_rows.TABLE, columns, Choice(("contact_ids <> ''",), states=request_rows.STATES), parameters)
     for contact_ids_of, resolved_in, reopened, handoff_count in read.db.execute(query, parameters):
         names = contact_ids_of.split()
         request = _Request(names[0], resolved_in, reopened, handoff_count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from projections import contacts, experience, listing, requests
+from projections import contacts, experience, listing, request_rows
 from projections.bitemporal import Table
 from projections.versions import Choice, shown
 from projections.view import Read
@@ -28,7 +28,7 @@ class Reasons:
                 (column, _reasons(read, view, prefix, {row[2 + column] for row in rows} - {""}))
                 for column, view, prefix in (
                     (names.index("contact_id"), contacts.TABLE, "contact"),
-                    (names.index("request_id"), requests.TABLE, "request"),
+                    (names.index("request_id"), request_rows.TABLE, "request"),
                 )
             )
 

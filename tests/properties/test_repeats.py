@@ -15,7 +15,7 @@ from ledger.api.v1.request_pb2 import ContactLinked, RequestClosed, RequestMerge
 from ledger.event import Event
 from ledger.rules import FAMILIES
 from ledger.rules.fold import state_at
-from projections import contacts, repeats, requests
+from projections import contacts, repeats, request_rows
 from projections.identities import IdentitiesView
 from projections.repeats import SAME_OBJECT, SAME_PARTY, SAME_REASON, SAME_REQUEST
 from tests.build import MINUTE, at
@@ -85,8 +85,8 @@ def _ones(history: Sequence[Event], known: int, before: int | None) -> list[One]
         for (stream, _), values in folded_rows(contacts.VIEW, history, known, before).items()
     }
     of_requests = {
-        stream.removeprefix("request-"): dict(zip(requests.TABLE.names, values, strict=True))
-        for (stream, _), values in folded_rows(requests.VIEW, history, known, before).items()
+        stream.removeprefix("request-"): dict(zip(request_rows.TABLE.names, values, strict=True))
+        for (stream, _), values in folded_rows(request_rows.VIEW, history, known, before).items()
     }
 
     def one(contact_id: str, row: dict[str, Any]) -> One:
