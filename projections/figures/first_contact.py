@@ -19,7 +19,7 @@ from projections import contacts, experience, listing, promises, repeats, reques
 from projections.figures.definition import Definition, Question, Result, Results, share
 from projections.figures.members import Series
 from projections.figures.ruling import Ruling
-from projections.figures.tally import Found, Group, Slice, members_of
+from projections.figures.tally import Group, Slice
 from projections.versions import Choice, shown
 from projections.view import Read
 
@@ -184,7 +184,7 @@ def _first_contact_resolution(question: Question, *, net: bool = False) -> Resul
 def _counted(question: Question) -> dict[Group, _Count]:
     judge: _Judge = question.once("first contact", lambda: _Judge(question))
     counts: dict[Group, _Count] = {}
-    for found in members_of(question.read, Series.CONTACT, question.asked):
+    for found in question.members(Series.CONTACT):
         count = counts.setdefault(found.group, _Count())
         if not judge.mature(found.entity):
             count.immature += 1
@@ -223,12 +223,10 @@ def _net(question: Question) -> Results:
 
 
 def _repeat_rate(question: Question, *, any_reason: bool = False) -> Results:
-    asked = question.asked
     _check_size(question)
     again = repeating(question, question.repeat_window, any_reason=any_reason)
     counts: dict[Group, list[int]] = {}
-    found: Found
-    for found in members_of(question.read, Series.CONTACT, asked):
+    for found in question.members(Series.CONTACT):
         count = counts.setdefault(found.group, [0, 0])
         count[0] += found.entity in again
         count[1] += 1

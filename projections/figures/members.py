@@ -138,9 +138,17 @@ A plain tuple: some are made for nearly every event.
 
 Members = tuple[Member, ...]
 
-Columns = Callable[[Values], tuple[Any, ...]]
+
+class Columns(NamedTuple):
+    """The columns of a row that matter."""
+
+    names: tuple[str, ...]
+    of: Callable[[Values], tuple[Any, ...]]
+    """Takes them out of a row."""
+
+
 Rule = tuple[Columns, Callable[[tuple[Any, ...]], Members]]
-"""The columns of a row that matter, and what these count for."""
+"""Which columns of a row matter, and what these count for."""
 
 COUNTED: Final = frozenset({Series.REQUEST, Series.SATISFACTION, Series.FACTS})
 """Series whose values are counts, not durations."""
@@ -159,11 +167,11 @@ class Source(NamedTuple):
     def members(self, row: Values) -> Members:
         """Return what a row counts for."""
         columns, members = self.rule
-        return members(columns(row))
+        return members(columns.of(row))
 
 
 def _columns(table: Table, *names: str) -> Columns:
-    return itemgetter(*map(table.names.index, names))
+    return Columns(names, itemgetter(*map(table.names.index, names)))
 
 
 _CONTACT = _columns(
@@ -379,4 +387,4 @@ SOURCES_OF: Final = {series: tuple(source for source in SOURCES if series in sou
 def members_at(view: FoldView, row: Values) -> Members:
     """Return what a row of a view counts for."""
     columns, members = MEMBERS[view.name]
-    return members(columns(row))
+    return members(columns.of(row))

@@ -39,7 +39,7 @@ class _Waits:
 
 def _requester_wait(question: Question) -> Results:
     read = question.read
-    found = list(members_of(read, Series.RESOLVED, question.asked))
+    found = question.members(Series.RESOLVED)
     idle = silence.idle_times(read, [one.entity for one in found])
     groups: dict[Group, _Waits] = {}
     for one in found:
