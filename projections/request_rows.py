@@ -65,7 +65,7 @@ TABLE: Final = Table(
         "strand_done_count INTEGER NOT NULL",
         "channels TEXT NOT NULL",
     ),
-    indexes=("state, opened_time, entity", "subject, opened_time, entity"),
+    indexes=("state, opened_time, entity", "subject, state, opened_time, entity"),
     lead="owner_department",
 )
 
