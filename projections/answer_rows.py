@@ -7,6 +7,7 @@ so nothing of it is stored. No sealed value is read for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, Final
 
@@ -75,14 +76,17 @@ def next_of(read: Read, parameters: dict[str, Any]) -> str:
     return f"{shown(read, TABLE, 'order_time', choice, parameters)} ORDER BY order_time LIMIT 1"
 
 
-def derived(read: Read, choice: Choice, parameters: dict[str, Any]) -> str:
+def derived(read: Read, choice: Choice, parameters: dict[str, Any], question_keys: Iterable[str] = ()) -> str:
     """Return a query of the rows chosen with `valid_until` (MAX: no end), `statement`, `verdict` and `knowable`.
 
-    The official statement is the latest valid one at the answer's place that binds its department and channel.
+    The official statement is the latest valid one at the answer's place that binds its department and channel. `question_keys`:
+    those of the rows chosen, where they are known: then no other statements are looked at.
     """
     base = shown(read, TABLE, _COLUMNS, choice, parameters)
     columns = "entity, question_key, object_key, answer_key, valid_from, over_time, record_time, departments, channels"
-    official = shown(read, statements.TABLE, columns, Choice(states=statements.STATES), parameters)
+    keys = tuple(dict.fromkeys(question_keys))
+    stated = Choice(states=statements.STATES, scopes={"question_key": keys} if keys else {})
+    official = shown(read, statements.TABLE, columns, stated, parameters)
     binding = " AND ".join(
         f"(s.{column}s = '' OR instr(' ' || s.{column}s || ' ', ' ' || a.{column} || ' ') > 0)"
         for column in ("department", "channel")

@@ -69,7 +69,7 @@ TABLE: Final = Table(
     moving=("state INTEGER NOT NULL",),
     indexes=(
         "state, occur_time, entity",
-        "subject, occur_time, entity",
+        "subject, state, occur_time, entity",
         "contact_id WHERE contact_id <> ''",
         "request_id WHERE request_id <> ''",
         "referral_id WHERE referral_id <> ''",

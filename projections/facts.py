@@ -7,6 +7,7 @@ A fact is given by `fact-given` and by `request-opened` (its intake facts). Fact
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,8 +17,8 @@ from ledger.event import Event
 from ledger.event_id import to_text
 from ledger.rules.instant import uuid_bytes
 from projections.identity_spans import Span, selection
-from projections.restated import events_at
-from projections.view import Changes, Read, happened, stands
+from projections.restated import RestatingEvent, as_said, events_at
+from projections.view import Changes, Read, happened
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -43,9 +44,12 @@ _TABLES: Final = (
         occur_time INTEGER NOT NULL, asked_of INTEGER NOT NULL, request_id TEXT, contact_id TEXT, department TEXT NOT NULL,
         PRIMARY KEY (order_time, position)
     ) WITHOUT ROWID""",
+    """CREATE TABLE fact_count (
+        subject BLOB NOT NULL, key TEXT NOT NULL, given INTEGER NOT NULL, PRIMARY KEY (subject, key)
+    ) WITHOUT ROWID""",
 )
 """`item` counts the facts of one event from 0. `event_id` is that of the event that gave the fact confirmed. `department` is the
-one that was told, or the one that asked.
+one that was told, or the one that asked. `given` is how many givings stand now: a card need not count them.
 """
 
 
@@ -53,6 +57,7 @@ class FactsView:
     """Applies events to the facts' rows."""
 
     name = "facts"
+    takes_restating = True
 
     def create_tables(self, db: sqlite_utils.Database) -> None:
         """Create the tables in an empty views file."""
@@ -64,7 +69,8 @@ class FactsView:
         given: list[tuple[Any, ...]] = []
         confirmed: list[tuple[Any, ...]] = []
         asked: list[tuple[Any, ...]] = []
-        for event in events:
+        counts: Counter[tuple[bytes, str]] = Counter()
+        for event in as_said(events):
             topic = event.topic
             if topic == "fact-asked":
                 asked.append(_asked(event))
@@ -90,6 +96,23 @@ class FactsView:
             db.executemany("INSERT INTO fact_given VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", given)
         if confirmed:
             db.executemany("INSERT INTO fact_confirmed VALUES (?, ?, ?, ?, ?, ?)", confirmed)
+        for event in events:
+            if isinstance(event, RestatingEvent) and event.original is not None:
+                _count(counts, event.before, -1)
+                _count(counts, event.after, 1)
+            else:
+                _count(counts, event, 1)
+        db.executemany(
+            "INSERT INTO fact_count VALUES (?, ?, ?) ON CONFLICT (subject, key) DO UPDATE SET given = given + excluded.given",
+            [(*place, more) for place, more in counts.items()],
+        )
+
+
+def _count(counts: Counter[tuple[bytes, str]], event: Event | None, more: int) -> None:
+    """Count the facts that an event gives, or gives no longer."""
+    if event is not None and event.subject:
+        for fact in facts_of(event):
+            counts[event.subject, fact.key] += more
 
 
 def facts_of(event: Event, payload: Any = None) -> Sequence[Fact]:
@@ -149,21 +172,25 @@ def known_facts(read: Read, subjects: Sequence[bytes]) -> list[KnownFact]:
 
 
 def _given(read: Read, span: Span) -> list[_Given]:
-    """Return the last giving of each key within one stretch."""
+    """Return the last giving of each key within one stretch, and how many there are: now the number that is kept, else counted."""
+    if read.present and span.whole:
+        sql = "SELECT key, given FROM fact_count WHERE subject = ? AND given > 0"
+        return [_last(read, span, key, times) for key, times in read.db.execute(sql, (span.subject,)).fetchall()]
     bounds = read.parameters | {"subject": span.subject, "low": span.order_from, "high": span.order_until}
     within = f"subject = :subject AND order_time >= :low AND order_time < :high AND {happened(read)}"
-    counts = read.db.execute(
-        f"SELECT key, count(*), max(order_time) FROM fact_given WHERE {within} GROUP BY key", bounds
-    ).fetchall()
-    found = []
-    for key, times, order in counts:
-        position, item, request_id = read.db.execute(
-            "SELECT position, item, request_id FROM fact_given WHERE subject = :subject AND key = :key AND order_time = :order "
-            f"AND position <= :known AND {stands()} ORDER BY position DESC, item DESC LIMIT 1",
-            bounds | {"key": key, "order": order},
-        ).fetchone()
-        found.append(_Given(order, position, item, key, request_id, times))
-    return found
+    counts = read.db.execute(f"SELECT key, count(*) FROM fact_given WHERE {within} GROUP BY key", bounds).fetchall()
+    return [_last(read, span, key, times) for key, times in counts]
+
+
+def _last(read: Read, span: Span, key: str, times: int) -> _Given:
+    """Return the last giving of a key within one stretch, where there is one."""
+    order, position, item, request_id = read.db.execute(
+        "SELECT order_time, position, item, request_id FROM fact_given WHERE subject = :subject AND key = :key "
+        f"AND order_time >= :low AND order_time < :high AND {happened(read)} "
+        "ORDER BY order_time DESC, position DESC, item DESC LIMIT 1",
+        read.parameters | {"subject": span.subject, "key": key, "low": span.order_from, "high": span.order_until},
+    ).fetchone()
+    return _Given(order, position, item, key, request_id, times)
 
 
 def _known_fact(read: Read, spans: Sequence[Span], given: _Given, event: Event, facts: Sequence[Fact]) -> KnownFact:

@@ -78,7 +78,7 @@ TABLE: Final = Table(
     indexes=(
         "state, since_time, entity, key",
         "hands, state, since_time, entity, key WHERE hands <> ''",
-        "subject",
+        "subject, state, since_time, entity, key",
         "handoff_id",
         "term WHERE term IS NOT NULL",
     ),

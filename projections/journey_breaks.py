@@ -16,7 +16,7 @@ from ledger.api.v1.journey_pb2 import (
     BreakPoint,
 )
 from ledger.api.v1.request_service_pb2 import REQUEST_STATE_WITHDRAWN
-from projections import contacts, listing, repetitions, requests, silence
+from projections import contacts, listing, repetitions, silence
 from projections.journey_members import HandoffRow, Member
 from projections.versions import Choice, shown
 from projections.view import Read
@@ -105,7 +105,7 @@ def stalls(read: Read, found: Iterable[Member], limit: int) -> list[tuple[Member
     """Return each stay that lasted longer than the limit, with its request."""
     lasting = [member for member in found if member.lasts(read.evaluated) > limit]
     long = [member for member in lasting if any(end - start > limit for start, end in spans(read, member))]
-    idle = silence.idle_times(read, requests.TABLE, [member.entity for member in long])
+    idle = silence.idle_times(read, [member.entity for member in long])
     return [
         (member, stay.department)
         for member in long

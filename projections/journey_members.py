@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from ledger.rules.journey import ACCEPTED, NAMED, RETURNED, Stay, stays
-from projections import requests
 from projections.parties import Parties
+from projections.request_rows import STATES, TABLE
 from projections.versions import Choice, shown
 from projections.view import MAX, Read, one_of
 
@@ -113,9 +113,7 @@ def members(
     where = ["opened_time >= :low", "opened_time < :high"]
     if reasons:
         where.append(one_of("reason", reasons, bounds, "reason"))
-    query = shown(
-        read, requests.TABLE, ", ".join(_COLUMNS), Choice(tuple(where), bounds, requests.STATES, entities=entities), parameters
-    )
+    query = shown(read, TABLE, ", ".join(_COLUMNS), Choice(tuple(where), bounds, STATES, entities=entities), parameters)
     found = sorted((Member(row) for row in read.db.execute(query, parameters)), key=lambda one: (one.opened_time, one.entity))
     parties = Parties(read, [one.subject for one in found])
     for one in found:

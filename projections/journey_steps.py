@@ -23,7 +23,7 @@ from ledger.api.v1.journey_pb2 import (
 )
 from ledger.catalogue import BY_TOPIC
 from ledger.event import Event
-from projections import history, identities, journey_breaks, journey_paths, journeys, listing, quality, requests, silence
+from projections import history, identities, journey_breaks, journey_paths, journeys, listing, quality, silence
 from projections.journey_members import Member, members
 from projections.listing import given, instant
 from projections.restated import events_at, restated
@@ -160,7 +160,7 @@ def _named(event: Event, field: str) -> str:
 
 
 def _stays(read: Read, member: Member, limit: int) -> Iterable[JourneyStay]:
-    idle = silence.idle_times(read, requests.TABLE, [member.entity]).get(member.entity, [])
+    idle = silence.idle_times(read, [member.entity]).get(member.entity, [])
     spans = journey_breaks.spans(read, member)
     for number, (stay, span) in enumerate(zip(member.stays, spans, strict=True)):
         active = journey_breaks.active(span, idle)

@@ -178,8 +178,8 @@ def ids_of(read: Read, numbers: Iterable[int]) -> dict[int, str]:
     """Return the ids of the entities with these numbers."""
     found: dict[int, str] = {}
     for some in in_batches(list(numbers)):
-        for number, stream in read.db.execute(f"SELECT id, stream FROM entity WHERE id IN ({places(len(some))})", some):
-            found[number] = stream.partition("-")[2]
+        sql = f"SELECT id, substr(stream, instr(stream, '-') + 1) FROM entity WHERE id IN ({places(len(some))})"
+        found.update(read.db.execute(sql, some))
     return found
 
 

@@ -19,7 +19,7 @@ from ledger.api.v1.request_pb2 import WAITING_FOR_CUSTOMER
 from ledger.api.v1.request_service_pb2 import REQUEST_STATE_OPEN, REQUEST_STATE_WAITING
 from ledger.event_id import derived_id
 from ledger.policy.policy import Policy
-from projections import handoffs, listing, promises, requests, silence
+from projections import handoffs, listing, promises, request_rows, silence
 from projections.listing import Row
 from projections.versions import Choice
 from projections.view import MAX, Read, one_of
@@ -132,9 +132,9 @@ def _without_word(read: Read, limits: Limits, limit: int, departments: Sequence[
     parameters: dict[str, Any] = {"word_before": read.evaluated - limit, "since": limits.since}
     where = (f"{_WORD} < :word_before", "opened_time >= :since", f"waiting_for <> {WAITING_FOR_CUSTOMER}")
     choice = Choice(where, parameters, _OWED, departments)
-    rows, following = listing.page(read, requests.TABLE, choice, requests.ORDER, LOOKED_MAX, None)
+    rows, following = listing.page(read, request_rows.TABLE, choice, request_rows.ORDER, LOOKED_MAX, None)
     words = [(row.entity, row.opened_time, row.informed_time, row.contact_ids) for row in rows]
-    return rows, silence.begins(read, requests.TABLE, words), following is not None
+    return rows, silence.begins(read, words), following is not None
 
 
 def _unaccepted(read: Read, limits: Limits, departments: Sequence[str]) -> tuple[list[Found], bool]:

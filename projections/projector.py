@@ -38,7 +38,7 @@ from projections import (
     overrides,
     promises,
     quality,
-    requests,
+    request_rows,
     statements,
 )
 from projections.digest import Digests
@@ -74,7 +74,7 @@ FOLD_VIEWS: Final[tuple[FoldView, ...]] = (
     contacts.VIEW,
     messages.VIEW,
     promises.TARGETS,
-    requests.VIEW,
+    request_rows.VIEW,
     handoffs.VIEW,
     promises.VIEW,
     complaints.VIEW,

@@ -84,7 +84,7 @@ TABLE: Final = Table(
     indexes=(
         "state, due_time, entity",
         "owner_department, state, due_time, entity",
-        "subject, due_time, entity",
+        "subject, state, due_time, entity",
         "request_id WHERE request_id <> ''",
     ),
     lead="owner_department",

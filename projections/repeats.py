@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 
 from ledger.policy.policy import REPEAT_WINDOW_MICROS
 from projections import contacts, identities, policies
-from projections.contact_links import Links
+from projections.contact_links import Link, Links
 from projections.identity_spans import selection
 from projections.parties import Parties
 from projections.quality import UNKNOWN
@@ -130,6 +130,18 @@ def each(
             yield row, None if found is None else matter.repeat(row, found, any_reason)
 
 
+def time_of(read: Read, from_us: int, to_us: int, number: int) -> int | None:
+    """Return when the contact was received that comes after `number` others of those received in [from_us, to_us); None: none does.
+
+    So that a page looks at no more of a period than it needs.
+    """
+    parameters: dict[str, int | None] = {"number": number}
+    choice = Choice(_RECEIVED_IN, {"low": from_us, "high": to_us}, contacts.STATES)
+    query = shown(read, contacts.TABLE, "opened_time", choice, parameters, sorted_=True)
+    row = read.db.execute(f"{query} ORDER BY opened_time LIMIT 1 OFFSET :number", parameters).fetchone()
+    return None if row is None else int(row[0])
+
+
 def matter_of(read: Read, from_us: int, to_us: int, window_us: int) -> Matter:
     """Return all that `of_period` and `first_after` look at, of a period and windows up to this: where both are asked, once."""
     return Matter(read, from_us - window_us, max(to_us, _ended_by(read, from_us, to_us) + window_us + 1), None)
@@ -178,7 +190,7 @@ Key = tuple[bytes, str]
 class _Contact:
     """A contact with what it may have in common with others."""
 
-    __slots__ = ("answers_us", "ended", "matter", "party", "row")
+    __slots__ = ("_keys", "answers_us", "ended", "matter", "party", "row")
 
     def __init__(self, row: ContactRow, party: bytes | None, matter: frozenset[str], answers_us: bool) -> None:
         self.row = row
@@ -186,12 +198,11 @@ class _Contact:
         self.matter = matter
         self.answers_us = answers_us
         self.ended = max(row.opened_time, row.ended_time or 0)
+        self._keys: list[Key] = [] if party is None else [(party, one) for one in matter]
 
     def keys(self, any_reason: bool) -> list[Key]:
         """Return by what others may repeat it, or it others."""
-        if self.party is None:
-            return []
-        return [(self.party, "")] if any_reason else [(self.party, one) for one in self.matter]
+        return [(self.party, "")] if any_reason and self.party is not None else self._keys
 
     def rules(self, other: _Contact) -> int:
         """Return by which rules the two concern the same matter."""
@@ -209,13 +220,13 @@ class Matter:
         scopes = {} if parties is None else {"party": _subjects(read, parties)}
         choice = Choice(_MATTERS, {"low": low, "high": high}, contacts.STATES, scopes=scopes)
         query = shown(read, contacts.TABLE, ", ".join(ContactRow._fields), choice, parameters)
-        rows = [ContactRow._make(row) for row in read.db.execute(query, parameters)]
+        rows = list(map(ContactRow._make, read.db.execute(query, parameters)))
         of = Parties(read, [row.party for row in rows])
         found = [(row, of.of(row.party, row.opened_time)) for row in rows]
         if parties is not None:
             found = [(row, party) for row, party in found if party in parties]
         links = Links(read, [row for row, _ in found])
-        self.contacts = [_Contact(row, party, _matter_of(row, links), links.answers_us(row)) for row, party in found]
+        self.contacts = [_contact(row, party, links.of(row)) for row, party in found]
         self.contacts.sort(key=lambda one: (one.row.opened_time, one.row.entity))
         self._by_entity = {one.row.entity: one for one in self.contacts}
 
@@ -264,9 +275,9 @@ def _remember(stack: list[_Contact], contact: _Contact) -> None:
     stack.append(contact)
 
 
-def _matter_of(row: ContactRow, links: Links) -> frozenset[str]:
-    matter = [f"q{request}" for request in links.requests_of(row)]
-    matter += [f"o{mark}" for mark in links.objects_of(row)]
+def _contact(row: ContactRow, party: bytes | None, link: Link) -> _Contact:
+    matter = [f"q{request}" for request in link.requests]
+    matter += [f"o{mark}" for mark in link.objects]
     if row.reason and row.reason != UNKNOWN:
         matter.append(f"r{row.reason}")
-    return frozenset(matter)
+    return _Contact(row, party, frozenset(matter), link.answers_us)

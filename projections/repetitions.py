@@ -21,7 +21,7 @@ from ledger.api.v1.fact_pb2 import ASKED_OF_CUSTOMER
 from ledger.api.v1.repetition_pb2 import ASKED_AGAIN, GIVEN_AGAIN, Repetition, RepetitionFilter, RepetitionKind
 from ledger.event_id import to_text
 from ledger.rules.instant import micros_or_none
-from projections import identities, listing, policies, requests
+from projections import identities, listing, policies, request_rows
 from projections.identity_spans import Span, selection
 from projections.journey_members import Member
 from projections.listing import Cursor, Row, given, instant
@@ -170,7 +170,9 @@ def _is_stable(read: Read, published: policies.Rows, key: str, request_id: str |
 
 def _reason(read: Read, request_id: str) -> str:
     entity = listing.entity(read, f"request-{request_id}")
-    row = listing.only(read, requests.TABLE, Choice(states=requests.STATES, entities=(entity,))) if entity is not None else None
+    if entity is None:
+        return ""
+    row = listing.only(read, request_rows.TABLE, Choice(states=request_rows.STATES, entities=(entity,)))
     return str(row.reason) if row is not None else ""
 
 

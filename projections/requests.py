@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 from ledger.api.v1.request_pb2 import WAITING_FOR_CUSTOMER
@@ -16,8 +15,6 @@ from ledger.api.v1.request_service_pb2 import (
     REQUEST_BY_REFUSED_RULE,
     REQUEST_BY_ROOT_CAUSE,
     REQUEST_BY_STATE,
-    REQUEST_STATE_OPEN,
-    REQUEST_STATE_WAITING,
     Request,
     RequestCount,
     RequestFilter,
@@ -25,76 +22,13 @@ from ledger.api.v1.request_service_pb2 import (
 )
 from ledger.api.v1.request_service_pb2 import RequestState as State
 from ledger.event_id import to_text
-from ledger.rules.handoff import PENDING, is_done
-from ledger.rules.request import RequestState
-from projections import listing, silence
-from projections.bitemporal import Table, Values
-from projections.fold_view import FoldView
+from projections import listing, repeats, silence
 from projections.identity_spans import EARLIEST
-from projections.listing import Cursor, Group, Order, Row, given, instant, text, yes_or_no
+from projections.listing import Cursor, Group, Row, given, instant, text, yes_or_no
+from projections.request_rows import OPEN, ORDER, STATES, TABLE, VIEW
 from projections.versions import Choice, shown
 from projections.view import MAX, Read, one_of
 
-_OPEN: Final = (REQUEST_STATE_OPEN, REQUEST_STATE_WAITING)
-
-TABLE: Final = Table(
-    name="request",
-    static=(
-        "subject BLOB NOT NULL",
-        "opened_time INTEGER NOT NULL",
-        "position INTEGER NOT NULL",
-        "channel TEXT NOT NULL",
-        # Type and mark of each thing it is about.
-        "object_marks TEXT NOT NULL",
-        "follows_request_id TEXT NOT NULL",
-    ),
-    moving=(
-        "state INTEGER NOT NULL",
-        "assignee TEXT NOT NULL",
-        "reason TEXT NOT NULL",
-        "priority TEXT NOT NULL",
-        "complexity TEXT NOT NULL",
-        "since_time INTEGER NOT NULL",
-        "waiting_for INTEGER NOT NULL",
-        "first_resolved_time INTEGER",
-        "last_resolved_time INTEGER",
-        "closed_time INTEGER",
-        "ended_time INTEGER",
-        "resolved_in TEXT NOT NULL",
-        "first_reopened_time INTEGER",
-        "reopened_count INTEGER NOT NULL",
-        "informed_time INTEGER",
-        "next_step TEXT NOT NULL",
-        "merged_into_request_id TEXT NOT NULL",
-        "resolution INTEGER NOT NULL",
-        "outcome INTEGER NOT NULL",
-        "refused_rule TEXT NOT NULL",
-        "escalated_count INTEGER NOT NULL",
-        "root_cause TEXT NOT NULL",
-        # Its journey so far: ledger/rules/journey.py.
-        "path TEXT NOT NULL",
-        "steps TEXT NOT NULL",
-        # Empty for an orphan.
-        "owner_department TEXT NOT NULL",
-        "contact_ids TEXT NOT NULL",
-        "pending_handoff_count INTEGER NOT NULL",
-        "handoff_count INTEGER NOT NULL",
-        "strand_count INTEGER NOT NULL",
-        "strand_done_count INTEGER NOT NULL",
-        "channels TEXT NOT NULL",
-    ),
-    indexes=("state, opened_time, entity", "subject, opened_time, entity"),
-    lead="owner_department",
-)
-
-ORDER: Final = Order(("opened_time", "entity"))
-
-STATES: Final = tuple(value for value in State.values() if value)
-"""All states: every choice names those it asks for."""
-
-_FIELDS: Final = RequestState._fields
-_STATIC: Final = itemgetter(*map(_FIELDS.index, TABLE.names[:4]))
-_MOVING: Final = itemgetter(*map(_FIELDS.index, TABLE.names[6:-7]))
 _SWITCHED: Final = "instr(channels, ' ') > 0"
 _GROUPS: Final[dict[int, Group]] = {
     REQUEST_BY_STATE: ("state", State.Name),
@@ -106,38 +40,6 @@ _GROUPS: Final[dict[int, Group]] = {
     REQUEST_BY_ROOT_CAUSE: ("root_cause", text),
     REQUEST_BY_CHANNEL_SWITCHED: (_SWITCHED, yes_or_no),
 }
-
-
-def _values(state: RequestState) -> Values:
-    handoffs = state.handoffs
-    pending = 0
-    for handoff in handoffs.values():
-        if handoff.state in PENDING:
-            pending += 1
-    values: Values = (
-        *_STATIC(state),
-        " ".join(state.object_marks),
-        state.follows_request_id,
-        *_MOVING(state),
-        state.owner_department or "",
-        " ".join(state.contact_ids),
-        pending,
-        len(handoffs),
-        *_strands(state),
-        state.channels,
-    )
-    return values
-
-
-def _strands(state: RequestState) -> tuple[int, int]:
-    """Return how many parallel strands there are, and how many are done."""
-    if not state.handoffs:
-        return 0, 0
-    strands = state.strands
-    return len(strands), sum(map(is_done, strands))
-
-
-VIEW: Final = FoldView(name="requests", family="request", table=TABLE, values=_values)
 
 
 def get(read: Read, request_id: str) -> Request | None:
@@ -186,7 +88,7 @@ def _choice(read: Read, filter: RequestFilter, subjects: Sequence[bytes] | None)
     where = listing.opened_by(read, "opened_time", parameters)
     states = tuple(filter.states) or STATES
     if filter.open or filter.orphaned:
-        states = tuple(state for state in _OPEN if state in states)
+        states = tuple(state for state in OPEN if state in states)
     if filter.orphaned:
         where.append("owner_department = ''")
     if filter.reasons:
@@ -203,7 +105,7 @@ def _choice(read: Read, filter: RequestFilter, subjects: Sequence[bytes] | None)
 
 def _entities(read: Read, filter: RequestFilter) -> list[int] | None:
     """Return the requests that filters leave which rows alone do not decide; None where there is no such filter."""
-    silent = set(silence.silent(read, TABLE)) if filter.silent else None
+    silent = set(silence.silent(read)) if filter.silent else None
     repeated = _repeated(read) if filter.repeated else None
     if silent is None or repeated is None:
         return None if silent is repeated else sorted(silent if silent is not None else repeated or ())
@@ -212,9 +114,6 @@ def _entities(read: Read, filter: RequestFilter) -> list[int] | None:
 
 def _repeated(read: Read) -> set[int]:
     """Return the requests that follow an earlier one, or were opened in a repeat contact."""
-    # Repeats ask for requests themselves.
-    from projections import repeats
-
     found = repeats.of_period(read, EARLIEST, MAX, repeats.window(read)).repeats
     contacts = set(listing.ids_of(read, {one.entity for one in found}).values())
     parameters: dict[str, Any] = {}
@@ -229,8 +128,8 @@ def _repeated(read: Read) -> set[int]:
 def _shown(read: Read, rows: Sequence[Row]) -> list[Request]:
     ids = listing.ids(read, rows)
     payloads = listing.contents(read, [row.position for row in rows])
-    ours = [row for row in rows if row.state in _OPEN and row.waiting_for != WAITING_FOR_CUSTOMER]
-    silent = silence.begins(read, TABLE, [(row.entity, row.opened_time, row.informed_time, row.contact_ids) for row in ours])
+    ours = [row for row in rows if row.state in OPEN and row.waiting_for != WAITING_FOR_CUSTOMER]
+    silent = silence.begins(read, [(row.entity, row.opened_time, row.informed_time, row.contact_ids) for row in ours])
     return [_message(read, row, ids[row.entity], payloads[row.position], silent.get(row.entity)) for row in rows]
 
 

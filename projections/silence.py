@@ -18,7 +18,7 @@ from ledger.api.v1.request_service_pb2 import REQUEST_STATE_OPEN, REQUEST_STATE_
 from ledger.event import DAY_MICROS
 from ledger.sqlite_file import in_batches
 from projections import contacts, listing, policies
-from projections.bitemporal import Table
+from projections.request_rows import OPEN, TABLE
 from projections.versions import Choice, shown, versions_of
 from projections.view import MAX, Read
 
@@ -36,25 +36,25 @@ def limit(read: Read) -> int:
     return DEFAULT_MICROS if said is None else said
 
 
-def silent(read: Read, table: Table) -> list[int]:
+def silent(read: Read) -> list[int]:
     """Return the requests that are silent at the evaluated time, by the number under which their rows stand."""
     since = read.evaluated - limit(read)
     parameters: dict[str, Any] = {}
     # What had word since then is not silent whatever else there was.
     where = (_OURS, "opened_time < :since", "coalesce(informed_time, opened_time) < :since")
-    choice = Choice(where, {"since": since}, (REQUEST_STATE_OPEN, REQUEST_STATE_WAITING))
-    query = shown(read, table, "entity, opened_time, informed_time, contact_ids", choice, parameters)
+    choice = Choice(where, {"since": since}, OPEN)
+    query = shown(read, TABLE, "entity, opened_time, informed_time, contact_ids", choice, parameters)
     rows = read.db.execute(query, parameters).fetchall()
-    begun = begins(read, table, rows)
+    begun = begins(read, rows)
     return sorted(entity for entity, start in begun.items() if start < since)
 
 
-def begins(read: Read, table: Table, rows: Sequence[tuple[int, int, int | None, str]]) -> dict[int, int]:
+def begins(read: Read, rows: Sequence[tuple[int, int, int | None, str]]) -> dict[int, int]:
     """Return since when each of some open requests has been silent: microseconds UTC, by number.
 
-    `table`: that of the requests. `rows`: number, opening, when the customer was informed last, and contacts.
+    `rows`: number, opening, when the customer was informed last, and contacts.
     """
-    idle = idle_times(read, table, [entity for entity, *_ in rows])
+    idle = idle_times(read, [entity for entity, *_ in rows])
     words = _words(read, {contact_id for *_, contact_ids in rows for contact_id in contact_ids.split()})
     found = {}
     for entity, opened, informed, contact_ids in rows:
@@ -64,12 +64,12 @@ def begins(read: Read, table: Table, rows: Sequence[tuple[int, int, int | None, 
     return found
 
 
-def idle_times(read: Read, table: Table, entities: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
+def idle_times(read: Read, entities: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
     """Return, by request, when it was not for us to act: it waited for the customer, or had ended. MAX: it still is."""
     before = MAX if read.before is None else read.before
     idle: dict[int, list[tuple[int, int]]] = {}
     for some in in_batches(entities):
-        for entity, since, until in set(versions_of(read, table, "entity", (f"NOT {_OURS}",), some)):
+        for entity, since, until in set(versions_of(read, TABLE, "entity", (f"NOT {_OURS}",), some)):
             if since < before and since < until:
                 idle.setdefault(entity, []).append((since, MAX if until >= before else until))
     return idle

@@ -10,11 +10,16 @@ had not ended before T; an end that became known after P does not count yet. So 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from projections.bitemporal import OCCUR_SHIFT, Table
 from projections.view import MAX, Read, one_of
+
+ARMS_MAX: Final = 100
+"""So many stretches of an index at most are merged in one query; SQLite takes 500."""
 
 
 class Choice(NamedTuple):
@@ -39,32 +44,34 @@ def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: di
     """Return a query of the columns (SQL) of all rows that show; `ORDER BY` and `LIMIT` may follow it.
 
     What it needs is added to `parameters`. `sorted_`: an ORDER BY of the table's list order follows, so each state is asked for
-    apart: SQLite merges what it finds in order instead of sorting all of it.
+    apart, of each value of a scope whose index goes on by state: SQLite merges what it finds in order instead of sorting all of it.
     """
     parameters.update(choice.parameters, known=read.known, before=read.before, position=read.position)
     choice = _with_leads(table, choice, parameters)
     scoped = _scoped(table, choice, parameters)
-    one_by_one = sorted_ and not scoped.now and not choice.narrowed
-    arms = _now(read, table, columns, choice, scoped, one_by_one)
+    arms = _now(read, table, columns, choice, scoped, sorted_)
     if not read.present:
         arms += _past(read, table, columns, choice, scoped)
     return " UNION ALL ".join(arms)
 
 
-def _now(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped, one_by_one: bool) -> list[str]:
-    """Return the query of versions that are open today."""
-    where = [*choice.where, *scoped.now]
+def _now(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped, sorted_: bool) -> list[str]:
+    """Return the queries of versions that are open today: one for each stretch of an index that is merged with others in order."""
+    where = list(choice.where)
     if not read.present:
         where.append("from_position <= :known")
     if read.before is not None:
         where.append("occur_from < :before")
-    # The plus sign keeps SQLite from the index by state.
-    plus = "+" if scoped.now or choice.narrowed else ""
-    if one_by_one and choice.states:
-        states = [f"state = {state}" for state in choice.states]
+    states = dict.fromkeys(choice.states)
+    if scoped.by_state and sorted_ and len(scoped.by_state) * len(states) <= ARMS_MAX:
+        stretches = [f"{one} AND state = {state}" for one in scoped.by_state for state in states]
+    elif sorted_ and states and not scoped.now and not choice.narrowed:
+        stretches = [f"state = {state}" for state in states]
     else:
-        states = [f"{plus}state IN {_listed(choice.states)}"]
-    return [f"SELECT {columns} FROM {table.name}_now WHERE {' AND '.join([state, *where])}" for state in states]
+        # The plus sign keeps SQLite from the index by state.
+        plus = "+" if (scoped.now and not scoped.by_state) or choice.narrowed else ""
+        stretches = [" AND ".join([f"{plus}state IN {_listed(states)}", *scoped.now])]
+    return [f"SELECT {columns} FROM {table.name}_now WHERE {' AND '.join([one, *where])}" for one in stretches]
 
 
 def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped) -> list[str]:
@@ -109,23 +116,40 @@ class _Scoped(NamedTuple):
 
     now: list[str]
     past: list[str]
+    by_state: list[str]
+    """Of the one scope whose index goes on by state and in the order of the table's list, the condition of each of its values."""
 
 
 def _scoped(table: Table, choice: Choice, parameters: dict[str, Any]) -> _Scoped:
     now: list[str] = []
     past: list[str] = []
+    by_state: list[str] = []
     if choice.entities is not None:
-        listed = f"entity IN {_listed(choice.entities)}"
+        listed = _among(choice.entities, parameters)
         now.append(listed)
         past.append(listed)
     for column, values in choice.scopes.items():
         listed = one_of(column, values, parameters, f"{column}_")
+        if choice.entities is None and len(choice.scopes) == 1 and _goes_on_by_state(table, column):
+            by_state = [f"{column} = :{column}_{values.index(value)}" for value in dict.fromkeys(values)]
         source = table.scopes_of or table.name
         here = f"SELECT entity FROM {source}_now WHERE {listed}"
         once = listed.replace(column, f"scope = '{column}' AND value", 1)
         now.append(listed if source == table.name else f"+{listed} AND entity IN ({here})")
         past.append(f"+{listed} AND entity IN ({here} UNION SELECT entity FROM {source}_former WHERE {once})")
-    return _Scoped(now, past)
+    return _Scoped(now, past, by_state)
+
+
+@cache
+def _goes_on_by_state(table: Table, column: str) -> bool:
+    return any(index.startswith(f"{column}, state, ") for index in table.indexes)
+
+
+def _among(entities: Iterable[int], parameters: dict[str, Any]) -> str:
+    """Return the condition that a row is of one of these entities. Bound, so that the statement is the same for others."""
+    name = f"entities{len(parameters)}"
+    parameters[name] = json.dumps(list(entities))
+    return f"entity IN (SELECT value FROM json_each(:{name}))"
 
 
 def changes_between(
@@ -142,7 +166,7 @@ def changes_between(
     scoped = _scoped(table, choice._replace(entities=None), parameters)
     meets = " AND ".join([f"state IN {_listed(choice.states)}", *choice.where, *scoped.now])
     key = "key" if table.keyed else "0"
-    entities = f"entity IN {_listed(choice.entities or ())}"
+    entities = _among(choice.entities or (), parameters)
     in_span = "from_position > :after_position AND from_position <= :until_position"
     query = (
         f"SELECT entity, {key} AS row_key, from_position, NULL AS closed, {meets}, {columns} FROM {table.name}_now "
@@ -160,14 +184,15 @@ def versions_of(read: Read, table: Table, columns: str, where: Sequence[str], en
 
     A version whose end was not known yet has none (MAX), whatever `occurred_before` is asked. For entities of a few.
     """
-    listed = " AND ".join([f"entity IN {_listed(entities)}", *where])
+    parameters: dict[str, Any] = {"known": read.known}
+    listed = " AND ".join([_among(entities, parameters), *where])
     query = (
         f"SELECT {columns}, occur_from, {MAX} FROM {table.name}_now WHERE {listed} AND from_position <= :known UNION ALL "
         f"SELECT {columns}, occur_from, CASE WHEN closed_position <= :known THEN occur_until ELSE {MAX} END "
         f"FROM {table.name}_past WHERE {listed} AND from_position <= :known "
         "AND (until_position IS NULL OR until_position > :known)"
     )
-    return read.db.execute(query, {"known": read.known}).fetchall()
+    return read.db.execute(query, parameters).fetchall()
 
 
 def _listed(numbers: Iterable[int]) -> str:

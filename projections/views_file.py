@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from ledger.durable_file import make_folder, sync_folder
 
-VIEW_VERSION: Final = 3
+VIEW_VERSION: Final = 4
 """Version of all view definitions together: one more whenever a view would come out differently. Older files are rebuilt."""
 
 CURRENT: Final = "CURRENT"

@@ -30,7 +30,7 @@ from projections import (
     overrides,
     promises,
     quality,
-    requests,
+    request_rows,
     statements,
 )
 from projections.bitemporal import Values
@@ -46,7 +46,7 @@ VIEWS = (
     contacts.VIEW,
     messages.VIEW,
     promises.TARGETS,
-    requests.VIEW,
+    request_rows.VIEW,
     handoffs.VIEW,
     promises.VIEW,
     complaints.VIEW,

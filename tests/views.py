@@ -30,7 +30,7 @@ from projections import (
     opportunities,
     overrides,
     promises,
-    requests,
+    request_rows,
     statements,
 )
 from projections.fold_engine import create_tables
@@ -42,7 +42,7 @@ FOLDS = (
     contacts.VIEW,
     messages.VIEW,
     promises.TARGETS,
-    requests.VIEW,
+    request_rows.VIEW,
     handoffs.VIEW,
     promises.VIEW,
     complaints.VIEW,

@@ -9,7 +9,7 @@ from ledger.api.v1.figure_pb2 import FIGURE_SECONDS
 from projections.figures.definition import SPREAD, Definition, Question, Result, Results, seconds, spread
 from projections.figures.members import FLAG, Outcome, Series
 from projections.figures.ruling import Ruling
-from projections.figures.tally import Group, Measured, Slice, members_of
+from projections.figures.tally import Group, Measured, Slice
 
 _ANSWERED: Final = (Outcome.UNTARGETED, Outcome.IN_TIME, Outcome.LATE, Outcome.KEPT, Outcome.KEPT_LATE)
 _PARTS: Final = {**SPREAD, "without_hours": "Answered ones of departments without a calendar: not in the times."}
@@ -26,7 +26,7 @@ class _Waits:
 def _in_opening_hours(question: Question, *, series: int) -> Results:
     ruling = Ruling(question.read)
     groups: dict[Group, _Waits] = {}
-    for found in members_of(question.read, series, question.asked):
+    for found in question.members(series):
         if found.outcome % FLAG not in _ANSWERED or found.value is None:
             continue
         waits = groups.setdefault(found.group, _Waits())

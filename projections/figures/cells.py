@@ -109,8 +109,8 @@ class Cells:
     def turn(self, rule: Rule, before: Values | None, after: Values | None, position: int) -> None:
         """Take in that a row became another one; None: there is none."""
         columns, members = rule
-        old = columns(before) if before is not None else None
-        new = columns(after) if after is not None else None
+        old = columns.of(before) if before is not None else None
+        new = columns.of(after) if after is not None else None
         if old == new:
             return
         less = members(old) if old is not None else ()

@@ -11,7 +11,7 @@ from ledger.api.v1.figure_pb2 import FigureUnit
 from ledger.policy.policy import Policy
 from projections.figures import tally
 from projections.figures.members import FLAG, Outcome
-from projections.figures.tally import Asked, Group, Measured, Outcomes, Slice, Tally
+from projections.figures.tally import Asked, Found, Group, Measured, Outcomes, Slice, Tally
 from projections.view import Read
 
 HUMAN_SECONDS: Final = 1_000_000.0
@@ -88,6 +88,12 @@ class Question:
         asked = self.asked
         key = ("tally", series, asked.slices, asked.channels, asked.departments)
         return self.once(key, lambda: count(self.read, series, asked))
+
+    def members(self, series: int) -> list[Found]:
+        """Return the members of a series one by one, from the rows. Not to be changed, as of `tally`."""
+        asked = self.asked
+        key = ("members", series, asked.slices, asked.channels, asked.departments)
+        return self.once(key, lambda: list(tally.members_of(self.read, series, asked)))
 
     def not_yet_due(self, series: int) -> dict[Group, int]:
         """Count the open members whose time is not before the evaluated time: the rest of the open ones is past it."""

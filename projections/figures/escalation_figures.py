@@ -15,7 +15,7 @@ from ledger.event import Event
 from ledger.policy.policy import HOUR_MICROS, Policy
 from ledger.rules import FAMILIES
 from ledger.rules.fold import steps
-from projections import contacts, listing, requests
+from projections import contacts, listing, request_rows
 from projections.figures.definition import BUNDLE, Definition, Evidence, Prices, Question, Result, Results, seconds, share
 from projections.figures.members import Series
 from projections.figures.ruling import Ruling
@@ -78,8 +78,8 @@ def _found(question: Question) -> tuple[list[Found], dict[int, _Escalated]]:
 
 def _escalated(read: Read, entities: set[int]) -> dict[int, _Escalated]:
     parameters: dict[str, Any] = {}
-    choice = Choice(("escalated_count > 0",), states=requests.STATES, entities=few(entities))
-    query = shown(read, requests.TABLE, "entity, ended_time, contact_ids", choice, parameters)
+    choice = Choice(("escalated_count > 0",), states=request_rows.STATES, entities=few(entities))
+    query = shown(read, request_rows.TABLE, "entity, ended_time, contact_ids", choice, parameters)
     rows = {entity: rest for entity, *rest in read.db.execute(query, parameters) if entity in entities}
     escalations = _escalations(read, sorted(rows))
     handled = _handled(read, {name for _, contact_ids in rows.values() for name in contact_ids.split()})

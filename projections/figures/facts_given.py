@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from projections import requests
+from projections import request_rows
 from projections.figures.tally import few
 from projections.parties import Parties
 from projections.versions import Choice, shown
@@ -32,7 +32,7 @@ def asked_about(read: Read, entities: Iterable[int]) -> dict[int, AskedAbout]:
     wanted = set(entities)
     parameters: dict[str, Any] = {}
     columns = "entity, subject, opened_time, position, reason, channel, ended_time"
-    query = shown(read, requests.TABLE, columns, Choice(states=requests.STATES, entities=few(wanted)), parameters)
+    query = shown(read, request_rows.TABLE, columns, Choice(states=request_rows.STATES, entities=few(wanted)), parameters)
     return {row[0]: AskedAbout._make(row) for row in read.db.execute(query, parameters) if row[0] in wanted}
 
 

@@ -15,11 +15,11 @@ from ledger.api.v1.figure_pb2 import FIGURE_SHARE
 from ledger.api.v1.history_service_pb2 import CONTACT_STATE_ABANDONED
 from ledger.rules.experience import REFERRAL
 from ledger.rules.promise import CALL_BACK
-from projections import contacts, experience, listing, promises, repeats, requests
+from projections import contacts, experience, listing, promises, repeats, request_rows
 from projections.figures.definition import Definition, PeriodTooLongError, Question, Result, Results, share
 from projections.figures.members import Series
 from projections.figures.ruling import Ruling
-from projections.figures.tally import Found, Group, Slice, members_of
+from projections.figures.tally import Group, Slice
 from projections.versions import Choice, shown
 from projections.view import Read
 
@@ -69,7 +69,7 @@ def _requests(read: Read, contact_ids: Iterable[str]) -> dict[str, list[_Request
     found: dict[str, list[_Request]] = {}
     parameters: dict[str, Any] = {}
     columns = "contact_ids, resolved_in, first_reopened_time, handoff_count"
-    query = shown(read, requests.TABLE, columns, Choice(("contact_ids <> ''",), states=requests.STATES), parameters)
+    query = shown(read, request_rows.TABLE, columns, Choice(("contact_ids <> ''",), states=request_rows.STATES), parameters)
     for contact_ids_of, resolved_in, reopened, handoff_count in read.db.execute(query, parameters):
         names = contact_ids_of.split()
         request = _Request(names[0], resolved_in, reopened, handoff_count)
@@ -184,7 +184,7 @@ def _first_contact_resolution(question: Question, *, net: bool = False) -> Resul
 def _counted(question: Question) -> dict[Group, _Count]:
     judge: _Judge = question.once("first contact", lambda: _Judge(question))
     counts: dict[Group, _Count] = {}
-    for found in members_of(question.read, Series.CONTACT, question.asked):
+    for found in question.members(Series.CONTACT):
         count = counts.setdefault(found.group, _Count())
         if not judge.mature(found.entity):
             count.immature += 1
@@ -214,12 +214,10 @@ def _net(question: Question) -> Results:
 
 
 def _repeat_rate(question: Question, *, any_reason: bool = False) -> Results:
-    asked = question.asked
     _check_size(question)
     again = repeating(question, question.repeat_window, any_reason=any_reason)
     counts: dict[Group, list[int]] = {}
-    found: Found
-    for found in members_of(question.read, Series.CONTACT, asked):
+    for found in question.members(Series.CONTACT):
         count = counts.setdefault(found.group, [0, 0])
         count[0] += found.entity in again
         count[1] += 1

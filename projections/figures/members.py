@@ -30,7 +30,7 @@ from ledger.api.v1.promise_service_pb2 import (
 from ledger.rules.contact import NO_ANSWER_NEEDED
 from ledger.rules.contact_state import ANSWERED, NOT_NEEDED
 from ledger.rules.experience import ASKED, SCORE
-from projections import contacts, derived_targets, experience, handoffs, messages, promises, requests
+from projections import contacts, derived_targets, experience, handoffs, messages, promises, request_rows
 from projections.bitemporal import Table, Values
 from projections.fold_view import FoldView
 from projections.view import MAX
@@ -138,9 +138,17 @@ A plain tuple: some are made for nearly every event.
 
 Members = tuple[Member, ...]
 
-Columns = Callable[[Values], tuple[Any, ...]]
+
+class Columns(NamedTuple):
+    """The columns of a row that matter."""
+
+    names: tuple[str, ...]
+    of: Callable[[Values], tuple[Any, ...]]
+    """Takes them out of a row."""
+
+
 Rule = tuple[Columns, Callable[[tuple[Any, ...]], Members]]
-"""The columns of a row that matter, and what these count for."""
+"""Which columns of a row matter, and what these count for."""
 
 COUNTED: Final = frozenset({Series.REQUEST, Series.SATISFACTION, Series.FACTS})
 """Series whose values are counts, not durations."""
@@ -159,11 +167,11 @@ class Source(NamedTuple):
     def members(self, row: Values) -> Members:
         """Return what a row counts for."""
         columns, members = self.rule
-        return members(columns(row))
+        return members(columns.of(row))
 
 
 def _columns(table: Table, *names: str) -> Columns:
-    return itemgetter(*map(table.names.index, names))
+    return Columns(names, itemgetter(*map(table.names.index, names)))
 
 
 _CONTACT = _columns(
@@ -316,7 +324,7 @@ def _of_handoff(columns: tuple[Any, ...]) -> Members:
 
 
 _REQUEST = _columns(
-    requests.TABLE, "opened_time", "channel", "owner_department", "first_resolved_time", "reopened_count", "handoff_count"
+    request_rows.TABLE, "opened_time", "channel", "owner_department", "first_resolved_time", "reopened_count", "handoff_count"
 )
 
 
@@ -364,7 +372,7 @@ SOURCES: Final[tuple[Source, ...]] = (
     Source(messages.VIEW, (_MESSAGE, _of_message), {Series.NEXT: "received_time"}, "key"),
     Source(promises.VIEW, (_PROMISE, _of_promise), {Series.PROMISE: "due_time", Series.FIRST_DATE: "first_due_time"}),
     Source(handoffs.VIEW, (_HANDOFF, _of_handoff), {Series.HANDOFF: "offered_time", Series.FACTS: "offered_time"}, "key"),
-    Source(requests.VIEW, (_REQUEST, _of_request), {Series.RESOLVED: "first_resolved_time", Series.REQUEST: "opened_time"}),
+    Source(request_rows.VIEW, (_REQUEST, _of_request), {Series.RESOLVED: "first_resolved_time", Series.REQUEST: "opened_time"}),
     Source(experience.VIEW, (_EXPERIENCE, _of_experience), {Series.SATISFACTION: "occur_time"}),
 )
 """Where every series comes from, by the view whose rows it is made of. A new one is a line here."""
@@ -379,4 +387,4 @@ SOURCES_OF: Final = {series: tuple(source for source in SOURCES if series in sou
 def members_at(view: FoldView, row: Values) -> Members:
     """Return what a row of a view counts for."""
     columns, members = MEMBERS[view.name]
-    return members(columns(row))
+    return members(columns.of(row))

@@ -12,7 +12,7 @@ from ledger.api.v1.experience_pb2 import CSAT, RESPONDENT_CUSTOMER
 from ledger.api.v1.figure_pb2 import FIGURE_SECONDS, FIGURE_SHARE
 from ledger.api.v1.request_pb2 import RESOLUTION_DONE
 from ledger.rules.journey import stays
-from projections import experience, handoffs, listing, promises, repeats, requests, silence
+from projections import experience, handoffs, listing, promises, repeats, request_rows, silence
 from projections.figures.definition import SPREAD, Definition, Evidence, Question, Result, Results, seconds, share, spread
 from projections.figures.first_contact import FOREVER
 from projections.figures.members import FLAG, Outcome, Series, members_at
@@ -39,8 +39,8 @@ class _Waits:
 
 def _requester_wait(question: Question) -> Results:
     read = question.read
-    found = list(members_of(read, Series.RESOLVED, question.asked))
-    idle = silence.idle_times(read, requests.TABLE, [one.entity for one in found])
+    found = question.members(Series.RESOLVED)
+    idle = silence.idle_times(read, [one.entity for one in found])
     groups: dict[Group, _Waits] = {}
     for one in found:
         whole = one.value or 0
@@ -125,8 +125,8 @@ class _Outcomes:
 def _requests(read: Read, entities: set[int]) -> Iterator[tuple[int, _Request]]:
     parameters: dict[str, Any] = {}
     columns = "entity, path, resolution, ended_time, reopened_count, contact_ids"
-    choice = Choice(states=requests.STATES, entities=few(entities))
-    for entity, *rest in read.db.execute(shown(read, requests.TABLE, columns, choice, parameters), parameters):
+    choice = Choice(states=request_rows.STATES, entities=few(entities))
+    for entity, *rest in read.db.execute(shown(read, request_rows.TABLE, columns, choice, parameters), parameters):
         yield entity, _Request._make(rest)
 
 

@@ -75,7 +75,7 @@ class _Answers:
 
 
 def _completeness(question: Question) -> Results:
-    found = [one for one in members_of(question.read, Series.CONTACT, question.asked) if one.outcome % FLAG in _ANSWERED]
+    found = [one for one in question.members(Series.CONTACT) if one.outcome % FLAG in _ANSWERED]
     said = _said(question.read, {one.entity for one in found}) if found else {}
     groups: dict[Group, _Answers] = {}
     for one in found:
@@ -122,7 +122,7 @@ def _short_and_repeated(question: Question) -> Results:
     opened = [one.opened for one in said.values()]
     again = repeats.first_after(read, min(opened), max(opened) + 1, question.repeat_window)
     groups: dict[Group, _Handled] = {}
-    for one in members_of(read, Series.HANDLED, asked):
+    for one in question.members(Series.HANDLED):
         group = groups.setdefault(one.group, _Handled())
         handled, usual = one.value or 0, medians[said[one.entity].reason]
         group.long += handled > usual * SHORT

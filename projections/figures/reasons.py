@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from projections import contacts, experience, listing, requests
+from projections import contacts, experience, listing, request_rows
 from projections.bitemporal import Table
 from projections.versions import Choice, shown
 from projections.view import Read
@@ -14,21 +14,25 @@ FEW: Final = 2_000
 """Up to so many rows are asked for one by one; of more, all are read."""
 
 
+def columns_of(table: Table) -> tuple[str, ...]:
+    """Return the columns in which a row says its reason, or what it is about; a table may lack them."""
+    # The reason of such a row is that of a referral.
+    return ("contact_id", "request_id") if table is experience.TABLE else ("reason",)
+
+
 class Reasons:
     """The reasons of some rows. Make one for a question."""
 
-    def __init__(self, read: Read, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        """`rows`: number, position, and the values of the table's columns."""
-        names = table.names
+    def __init__(self, read: Read, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """`rows`: the values of the columns of these names, among them those of `columns_of`."""
         self._column = names.index("reason") if "reason" in names else None
         self._about: tuple[tuple[int, dict[str, str]], ...] = ()
         if table is experience.TABLE:
-            # The reason of such a row is that of a referral.
             self._about = tuple(
-                (column, _reasons(read, view, prefix, {row[2 + column] for row in rows} - {""}))
+                (column, _reasons(read, view, prefix, {row[column] for row in rows} - {""}))
                 for column, view, prefix in (
                     (names.index("contact_id"), contacts.TABLE, "contact"),
-                    (names.index("request_id"), requests.TABLE, "request"),
+                    (names.index("request_id"), request_rows.TABLE, "request"),
                 )
             )
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from projections.bitemporal import Table
 from projections.figures.buckets import value_of
 from projections.figures.cells import DAYS_A_BLOCK, SLOT_MICROS, SLOTS_A_DAY, parts_of, summed_until, unpacked
 from projections.figures.members import COUNTED, SOURCES_OF, Source
-from projections.figures.reasons import FEW, Reasons
+from projections.figures.reasons import FEW, Reasons, columns_of
 from projections.figures.tiering import Tiers
 from projections.versions import Choice, shown
 from projections.view import Read
@@ -340,7 +341,7 @@ def members_of(read: Read, series: int, asked: Asked, states: Sequence[int] = ra
 
 def _members_in(read: Read, source: Source, series: int, asked: Asked, states: Sequence[int]) -> Iterator[Found]:
     table = source.view.table
-    names = table.names
+    columns, members = source.rule
     column = source.times[series]
     where: list[str] = [f"{column} IS NOT NULL"]
     parameters: dict[str, Any] = {}
@@ -349,26 +350,51 @@ def _members_in(read: Read, source: Source, series: int, asked: Asked, states: S
             where.append(condition)
             parameters[condition.rpartition(":")[2]] = value
     choice = Choice(tuple(where), parameters, states)
-    query = shown(read, table, f"{source.opener}, from_position, {', '.join(names)}", choice, parameters)
-    subject = names.index("subject")
+    more = _more_columns(table, asked.slices)
+    query = shown(read, table, ", ".join((source.opener, "from_position", *columns.names, *more)), choice, parameters)
     rows = read.db.execute(query, parameters).fetchall()
-    reasons = Reasons(read, table, rows) if Slice.REASON in asked.slices else None
-    skill = names.index("skill_needed") if "skill_needed" in names else None
-    tiers = Tiers(read, {row[2 + subject] for row in rows}) if Slice.TIER in asked.slices else None
-    for entity, position, *values in rows:
-        for number, time, channel, department, other, kind, outcome, value in source.members(tuple(values)):
+    end = 2 + len(columns.names)
+    of_rows = _OfRows(read, table, asked.slices, more, [row[end:] for row in rows]) if more else None
+    for row in rows:
+        for number, time, channel, department, other, kind, outcome, value in members(row[2:end]):
             if number != series or not asked.wants(channel, department):
                 continue
             group = _group(asked, channel, department, other, kind)
             group = localised(group, asked, time)
-            if not OF_ROWS.isdisjoint(asked.slices):
-                more = {Slice.SKILL: values[skill] if skill is not None else ""}
-                if reasons is not None:
-                    more[Slice.REASON] = reasons.of(values)
-                if tiers is not None:
-                    more[Slice.TIER] = tiers.at(values[subject], time)
-                group = tuple(more.get(one, value) for one, value in zip(asked.slices, group, strict=True))
-            yield Found(time, department, outcome, value, group, entity, position)
+            if of_rows is not None:
+                group = of_rows.put_into(group, row[end:], time)
+            yield Found(time, department, outcome, value, group, row[0], row[1])
+
+
+def _more_columns(table: Table, slices: Sequence[Slice]) -> tuple[str, ...]:
+    """Return the columns that slices need which cells do not have; a table may lack some."""
+    needed = {Slice.REASON: columns_of(table), Slice.TIER: ("subject",), Slice.SKILL: ("skill_needed",)}
+    return tuple(name for one in slices for name in needed.get(one, ()) if name in table.names)
+
+
+class _OfRows:
+    """Puts into groups what slices ask which cells do not have."""
+
+    def __init__(
+        self, read: Read, table: Table, slices: Sequence[Slice], names: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> None:
+        """`names`: those of `_more_columns`; `rows`: their values."""
+        self._slices = slices
+        self._reasons = Reasons(read, table, names, rows) if Slice.REASON in slices else None
+        self._subject = names.index("subject") if Slice.TIER in slices else None
+        self._tiers = Tiers(read, {row[self._subject] for row in rows}) if self._subject is not None else None
+        self._skill = names.index("skill_needed") if "skill_needed" in names else None
+
+    def put_into(self, group: Group, row: Sequence[Any], time: int) -> Group:
+        """Return the group of a member."""
+        more = {}
+        if self._skill is not None:
+            more[Slice.SKILL] = row[self._skill]
+        if self._reasons is not None:
+            more[Slice.REASON] = self._reasons.of(row)
+        if self._tiers is not None and self._subject is not None:
+            more[Slice.TIER] = self._tiers.at(row[self._subject], time)
+        return tuple(more.get(one, value) for one, value in zip(self._slices, group, strict=True))
 
 
 def of_rows(read: Read, series: int, asked: Asked, states: Sequence[int] = range(20)) -> Tally:

@@ -15,7 +15,7 @@ from ledger.api.v1.history_service_pb2 import CONTACT_BY_CHANNEL, CONTACT_BY_STA
 from ledger.api.v1.promise_service_pb2 import PROMISE_BY_OWNER, PROMISE_BY_STATE, PromiseFilter, PromiseState
 from ledger.api.v1.request_service_pb2 import REQUEST_BY_OWNER, REQUEST_BY_STATE, RequestFilter, RequestState
 from ledger.event import Event
-from projections import contacts, handoffs, promises, requests
+from projections import contacts, handoffs, promises, request_rows, requests
 from projections.fold_view import FoldView
 from projections.view import MAX
 from tests.build import at, timestamp
@@ -75,7 +75,7 @@ def _requests(filter: RequestFilter) -> Asked:
         return RequestState.Name(row["state"]), row["owner_department"]
 
     groups = (REQUEST_BY_STATE, REQUEST_BY_OWNER)
-    return Asked(requests, requests.VIEW, filter, holds, lambda row: (row["opened_time"], row["first"]), groups, values)
+    return Asked(requests, request_rows.VIEW, filter, holds, lambda row: (row["opened_time"], row["first"]), groups, values)
 
 
 def _contacts(filter: ContactFilter) -> Asked:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pytest
 import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.api.v1.contact_pb2 import ContactAbandoned, ContactEnded, ContactMade, ContactReceived
 from ledger.api.v1.core_pb2 import ObjectReference
+from ledger.api.v1.repetition_pb2 import RepeatFilter
 from ledger.api.v1.request_pb2 import ContactLinked, RequestClosed, RequestMerged, RequestOpened, RequestResumed, RequestWaiting
 from ledger.event import Event
 from ledger.rules import FAMILIES
 from ledger.rules.fold import state_at
-from projections import contacts, repeats, requests
+from projections import contacts, listing, repeat_list, repeats, request_rows
 from projections.identities import IdentitiesView
 from projections.repeats import SAME_OBJECT, SAME_PARTY, SAME_REASON, SAME_REQUEST
-from tests.build import MINUTE, at
+from projections.view import MAX, Read
+from tests.build import MINUTE, at, timestamp
 from tests.folded import FoldedViews, belonging, folded_rows
 from tests.histories import Draws, Move, histories, instants_of
 
@@ -85,8 +88,8 @@ def _ones(history: Sequence[Event], known: int, before: int | None) -> list[One]
         for (stream, _), values in folded_rows(contacts.VIEW, history, known, before).items()
     }
     of_requests = {
-        stream.removeprefix("request-"): dict(zip(requests.TABLE.names, values, strict=True))
-        for (stream, _), values in folded_rows(requests.VIEW, history, known, before).items()
+        stream.removeprefix("request-"): dict(zip(request_rows.TABLE.names, values, strict=True))
+        for (stream, _), values in folded_rows(request_rows.VIEW, history, known, before).items()
     }
 
     def one(contact_id: str, row: dict[str, Any]) -> One:
@@ -193,6 +196,42 @@ def test_the_repeats_of_a_customer_are_those_of_everybody_that_are_the_customers
     of_one = repeats.of_period(read, at(0), at(13), WINDOW, any_reason, frozenset({ONE})).repeats
 
     assert [one for one in everybody if joined or one.row.party == ONE] == list(of_one)
+
+
+@given(question=questions, limit=st.integers(1, 3), data=st.data())
+def test_pages_of_repeats_are_the_list_cut_in_pieces_and_count_alike(
+    question: tuple[list[Event], bool, bool], limit: int, data: st.DataObject
+) -> None:
+    history, joined, any_reason = question
+    read = _views(history, joined).read(
+        data.draw(st.just(len(history)) | st.integers(0, len(history))), data.draw(instants_of(history))
+    )
+    filter = RepeatFilter(any_reason=any_reason, reasons=data.draw(st.sampled_from([[], ["billing", "moving"]])))
+    filter.window.FromMicroseconds(WINDOW)
+    if data.draw(st.booleans()):
+        filter.from_time.CopyFrom(timestamp(at(data.draw(st.integers(0, 6)))))
+    everything = [one for _, one in _filtered(read, filter) if one is not None]
+
+    pages, after = [], None
+    with pytest.MonkeyPatch.context() as patch:
+        # So few that most pages need several stretches.
+        patch.setattr(repeat_list, "CONTACTS_AT_ONCE", 1)
+        while not pages or (after is not None and len(pages) <= len(everything)):
+            page, after = repeat_list.page(read, filter, limit, after)
+            pages.append(page)
+
+    assert [listing.instant(one.received) for one in everything] == [one.received_time for page in pages for one in page.repeats]
+    ids = listing.ids_of(read, {number for one in everything for number in (one.entity, one.of_entity)})
+    assert [(ids[one.entity], ids[one.of_entity]) for one in everything] == [
+        (one.contact_id, one.repeated_contact_id) for page in pages for one in page.repeats
+    ]
+    assert {(len(everything), len(_filtered(read, filter)))} == {(page.repeat_count, page.contact_count) for page in pages}
+
+
+def _filtered(read: Read, filter: RepeatFilter) -> list[tuple[repeats.ContactRow, repeats.Repeat | None]]:
+    low = filter.from_time.ToMicroseconds() if filter.HasField("from_time") else -(2**61)
+    found = repeats.each(read, low, MAX, WINDOW, filter.any_reason, None)
+    return [(row, one) for row, one in found if not filter.reasons or row.reason in filter.reasons]
 
 
 def _views(history: list[Event], joined: bool) -> FoldedViews:

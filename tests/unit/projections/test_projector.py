@@ -17,7 +17,7 @@ from ledger.api.v1.request_pb2 import RequestOpened
 from ledger.application import Ledger
 from ledger.catalogue import BY_TOPIC, UnknownTopicError
 from ledger.store.recorder import Head, LogReader, StoredEventRow, StoreUnavailableError
-from projections import digest, fold_engine, process, projector, quality, requests
+from projections import digest, fold_engine, process, projector, quality, request_rows, requests
 from projections.process import Follower
 from projections.projector import LogBranchedError, Projector, new_views, open_views, rebuild
 from projections.search import SearchIndex
@@ -350,7 +350,7 @@ def test_an_entity_that_waits_still_waits_after_a_restart(
 
     broken = [*projector.FOLD_VIEWS[:0], *(view for view in projector.FOLD_VIEWS if view.name != "requests")]
     broken.append(
-        type(requests.VIEW)(name="requests", family="contact", table=requests.VIEW.table, values=fail),
+        type(request_rows.VIEW)(name="requests", family="contact", table=request_rows.VIEW.table, values=fail),
     )
     monkeypatch.setattr(projector, "FOLD_VIEWS", tuple(broken))
     log.end = 20
