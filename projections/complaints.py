@@ -182,7 +182,7 @@ def _shown(read: Read, rows: Sequence[Row]) -> list[Complaint]:
         return []
     ids = listing.ids(read, rows)
     positions = [row.position for row in rows] + [row.response_position for row in rows if row.response_position]
-    payloads = listing.contents(read, positions)
+    payloads = listing.words(read, positions)
     layers = Layers(read)
     return [_message(read, row, ids[row.entity], payloads, layers) for row in rows]
 

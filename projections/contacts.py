@@ -228,7 +228,7 @@ def _choice(read: Read, filter: ContactFilter, subjects: Sequence[bytes] | None)
 
 def _shown(read: Read, rows: Sequence[Row]) -> list[Contact]:
     ids = listing.ids(read, rows)
-    payloads = listing.contents(read, [row.position for row in rows])
+    payloads = listing.words(read, [row.position for row in rows])
     return [_message(row, ids[row.entity], payloads[row.position], read.evaluated) for row in rows]
 
 

@@ -58,7 +58,7 @@ def page(
         choice = choice._replace(where=(*choice.where, place))
     source = shown(read, table, _columns(table), choice, parameters, sorted_=True)
     sort = ", ".join(column + direction for column in order.columns)
-    rows = [_row(table, row) for row in read.db.execute(f"{source} ORDER BY {sort} LIMIT :limit", parameters)]
+    rows = list(map(_row_type(table)._make, read.db.execute(f"{source} ORDER BY {sort} LIMIT :limit", parameters)))
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], tuple(getattr(rows[limit - 1], column) for column in order.columns)
@@ -191,6 +191,12 @@ def contents(read: Read, positions: Iterable[int]) -> dict[int, Any]:
     events = events_at(read, positions)
     opened = read.content.open_payloads(list(events.values()))
     return {position: payload for position, (payload, _) in zip(events, opened, strict=True)}
+
+
+def words(read: Read, positions: Iterable[int]) -> dict[int, Any]:
+    """Return what `contents` returns, for those who read sealed fields only: what is clear may be missing."""
+    events = events_at(read, positions)
+    return dict(zip(events, read.content.sealed_payloads(list(events.values())), strict=True))
 
 
 def instant(micros: int | None) -> Timestamp | None:

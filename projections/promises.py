@@ -307,7 +307,7 @@ def _place(row: Row, table: Table) -> Cursor:
 def _shown(read: Read, found: Sequence[tuple[Row, Table]]) -> list[Promise]:
     ids = listing.ids(read, [row for row, _ in found])
     promises = [row for row, table in found if table is TABLE]
-    payloads = listing.contents(read, [row.position for row in promises])
+    payloads = listing.words(read, [row.position for row in promises])
     proven = _proven(read, promises)
     return [
         _promise(read, row, ids[row.entity], payloads[row.position].what, proven)

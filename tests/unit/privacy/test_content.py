@@ -264,6 +264,12 @@ def test_what_is_sealed_can_be_opened_without_the_rest(vault: Vault) -> None:
         assert words == words_of(payload)
 
 
+def test_of_an_event_without_sealed_content_what_is_clear_is_returned(vault: Vault) -> None:
+    plain = sealed_event(ContactAnswered(contact_id="c-1"), "contact-answered", [])
+
+    assert [plain.payload] == ContentReader(vault, LEDGER_ID).sealed_payloads([plain])
+
+
 def test_no_content_stands_readable_in_the_log_or_the_vault(tmp_path: Path, vault: Vault) -> None:
     recorder = open_recorder(tmp_path / "log.db")
     events = [received(vault)[0], linked(vault)[0]]
