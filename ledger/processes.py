@@ -28,12 +28,10 @@ FREE_PORT_TRIES: Final = 100
 def supervisor(config: Config) -> Supervisor:
     """Return what runs the processes of a ledger."""
     data = config.data
-    # Where there are views, there is the log they were made of: nobody has to make it first.
-    early = data.views.exists()
     return Supervisor(
         _serving_stages(config),
         [
-            Part("projector", "projections.process:run_projector", (data, config.views_from), stop_seconds=10.0, early=early),
+            Part("projector", "projections.process:run_projector", (data, config.views_from), stop_seconds=10.0),
             Part("clock", "ledger.followers.process:run_clock", (data,), stop_seconds=10.0),
             Part("playbooks", "ledger.followers.process:run_playbooks", (data,), stop_seconds=10.0),
         ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from typing import Final
@@ -14,9 +13,8 @@ from uuid import UUID
 from ledger.catalogue import UnknownTopicError, read_event
 from ledger.data_directory import DataDirectory
 from ledger.privacy.content import ContentReader
-from ledger.privacy.master_key import MasterKeyError, load
-from ledger.privacy.vault import Vault, VaultUnavailableError, WrongMasterKeyError
-from ledger.sqlite_file import SchemaTooNewError
+from ledger.privacy.master_key import load
+from ledger.privacy.vault import Vault, VaultUnavailableError
 from ledger.store.opening import commit_listeners, open_reader
 from ledger.store.recorder import LogReader, StoreError
 from ledger.wake import Listener, WakeListener, WakeSender, wait_for_any
@@ -31,9 +29,6 @@ LOOK_SECONDS: Final = 0.5
 STALL_SECONDS: Final = (0.1, 0.5, 1.0, 5.0)
 PROGRESS_SECONDS: Final = 5.0
 
-CANNOT_OPEN: Final = (MasterKeyError, WrongMasterKeyError, VaultUnavailableError, SchemaTooNewError, StoreError)
-"""What keeps log and vault from being opened, and says itself what to do."""
-
 log = logging.getLogger("tellonce.projector")
 
 
@@ -44,11 +39,18 @@ def run_projector(data: DataDirectory, views_from: str, ready: Callable[..., Non
     """
     # What is remembered here has no cycles, and is a million objects: looking through them for some takes half of the time.
     gc.disable()
-    try:
-        follower = _follower(data, views_from)
-    except CANNOT_OPEN as error:
-        # The server, which opens the same, says so too.
-        sys.exit(str(error))
+    reader = open_reader(data.log)
+    opened = read_event(1, reader.read(0, 1)[0].header)
+    ledger_id = UUID(opened.payload.ledger_id).bytes
+    folder = ViewsFolder(data.views)
+    if views_from and folder.usable() is None:
+        fetch_views(folder, views_from, reader, ledger_id, opened.payload.incarnation)
+    follower = Follower(
+        folder,
+        reader,
+        ledger_id,
+        ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id),
+    )
     wakes: list[Listener] = [WakeListener(data.projector_socket), *commit_listeners(data.log)]
     servers = WakeSender(*map(data.wake_socket, data.servers))
     ready()
@@ -73,21 +75,6 @@ def run_projector(data: DataDirectory, views_from: str, ready: Callable[..., Non
         else:
             # Calls are taken first and the log is read afterwards, so none is missed.
             wait_for_any(wakes, LOOK_SECONDS)
-
-
-def _follower(data: DataDirectory, views_from: str) -> Follower:
-    reader = open_reader(data.log)
-    opened = read_event(1, reader.read(0, 1)[0].header)
-    ledger_id = UUID(opened.payload.ledger_id).bytes
-    folder = ViewsFolder(data.views)
-    if views_from and folder.usable() is None:
-        fetch_views(folder, views_from, reader, ledger_id, opened.payload.incarnation)
-    return Follower(
-        folder,
-        reader,
-        ledger_id,
-        ContentReader(Vault(data.vault, load(data.master_key), read_only=True), ledger_id),
-    )
 
 
 class Follower:

@@ -46,8 +46,6 @@ class Part(NamedTuple):
     """Picklable."""
     stop_seconds: float
     """How long it may take to end after SIGTERM; then it is killed."""
-    early: bool = False
-    """Of a follower: True when it needs none of those that serve. It is started beside the first of them."""
 
 
 class StartFailedError(Exception):
@@ -65,8 +63,8 @@ class Supervisor:
     """Runs parts until SIGTERM or SIGINT.
 
     `stages`: parts that serve, those that others need first. A stage is started when all parts of the one before are ready, and
-    stopped when all of the one after have ended, so that what these have begun is finished. `followers` are started last, unless
-    they are early, and stopped last: they lose nothing by it. `parts_file`: where it is told how the parts are.
+    stopped when all of the one after have ended, so that what these have begun is finished. `followers` are started last, and
+    stopped last: they lose nothing by it. `parts_file`: where it is told how the parts are.
     """
 
     def __init__(
@@ -94,15 +92,12 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop_soon)
         try:
-            first, *others = self._stages
-            self._start(first, wake_reader, beside=[run for run in self._followers if run.part.early])
-            for stage in others:
+            for stage in self._stages:
                 self._start(stage, wake_reader)
             if not self._stopping:
                 ready(self._runs[0].said)
                 for run in self._followers:
-                    if not run.part.early:
-                        run.start()
+                    run.start()
             while not self._stopping:
                 self._wait(wake_reader)
                 for run in self._runs:
@@ -116,14 +111,11 @@ class Supervisor:
     def _stop_soon(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _start(self, stage: Sequence[_Run], wake_reader: int, beside: Sequence[_Run] = ()) -> None:
-        """Start a stage and wait until all of it is ready. Another part that ends meanwhile is started again.
-
-        `beside`: what is started with it and not waited for.
-        """
+    def _start(self, stage: Sequence[_Run], wake_reader: int) -> None:
+        """Start a stage and wait until all of it is ready. A part of an earlier one that ends meanwhile is started again."""
         if self._stopping:
             return
-        for run in (*stage, *beside):
+        for run in stage:
             run.start()
         while not self._stopping and not all(run.ready for run in stage):
             self._wait(wake_reader)

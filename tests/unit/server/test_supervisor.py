@@ -127,38 +127,3 @@ def test_a_part_that_keeps_ending_is_started_again_and_it_is_told(tmp_path: Path
     assert _is(seen, wanted)
     assert ("exit code 3", 2) == (seen.last_end, seen.failures)
     assert (wanted == "waiting") == seen.HasField("next_start_time")
-
-
-def wait_for(folder: Path, line: str, ready: Callable[[Any], None]) -> None:
-    """Be ready when something was noted, and stay."""
-    end_time = time.monotonic() + PATIENCE_SECONDS
-    while line not in (folder / "story").read_text().splitlines() and time.monotonic() < end_time:
-        time.sleep(0.01)
-    stay(folder, "waiting", ready)
-
-
-def test_an_early_follower_begins_beside_the_first_stage_and_ends_last(tmp_path: Path) -> None:
-    note(tmp_path, "begun")
-    early = part("early", stay, tmp_path, "early")._replace(early=True)
-    stages = [[part("waiting", wait_for, tmp_path, "early begins")]]
-
-    story = run(tmp_path, stages, [early], lambda said: os.kill(os.getpid(), signal.SIGTERM))
-
-    assert ["begun", "early begins", "waiting begins", "waiting ends", "early ends"] == story
-
-
-def never_ready_after(folder: Path, line: str, ready: Callable[[Any], None]) -> None:
-    """End before being ready, when something was noted."""
-    while line not in (folder / "story").read_text().splitlines():
-        time.sleep(0.01)
-    sys.exit(4)
-
-
-def test_an_early_follower_ends_with_a_start_that_fails(tmp_path: Path) -> None:
-    note(tmp_path, "begun")
-    early = part("early", stay, tmp_path, "early")._replace(early=True)
-
-    with pytest.raises(StartFailedError):
-        run(tmp_path, [[part("never", never_ready_after, tmp_path, "early begins")]], [early], lambda said: None)
-
-    assert ["begun", "early begins", "early ends"] == (tmp_path / "story").read_text().splitlines()
