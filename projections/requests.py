@@ -127,7 +127,7 @@ def _repeated(read: Read) -> set[int]:
 
 def _shown(read: Read, rows: Sequence[Row]) -> list[Request]:
     ids = listing.ids(read, rows)
-    payloads = listing.words(read, [row.position for row in rows])
+    payloads = listing.contents(read, [row.position for row in rows])
     ours = [row for row in rows if row.state in OPEN and row.waiting_for != WAITING_FOR_CUSTOMER]
     silent = silence.begins(read, [(row.entity, row.opened_time, row.informed_time, row.contact_ids) for row in ours])
     return [_message(read, row, ids[row.entity], payloads[row.position], silent.get(row.entity)) for row in rows]

@@ -54,7 +54,8 @@ rules:
 
 @pytest.fixture
 def client(shared_server: Server) -> Iterator[Client]:
-    with Client(shared_server.target) as connected:
+    # What an import recorded, another client did.
+    with Client(shared_server.target, consistency="latest") as connected:
         yield connected
 
 

@@ -25,6 +25,7 @@ from tests.server_process import Server
 NODES = 3
 PROCESSES_EACH = 2
 APPENDS_ENOUGH = 600
+DIGESTS_EVERY = 1024
 PATIENCE_SECONDS = 120.0
 
 
@@ -130,6 +131,9 @@ def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_kille
             until_appended(folder, APPENDS_ENOUGH * rounds * number // len(kills), workers, end_time)
             node.wait_until_restarted(part, node.kill(part))
         until_appended(folder, APPENDS_ENOUGH * rounds, workers, end_time)
+        with Client(targets[0], timeout_seconds=PATIENCE_SECONDS) as client:
+            # Digests are there to be compared from the first multiple of this on.
+            nodes[0].wait_until(lambda: client.head().position >= DIGESTS_EVERY, "too little was appended to be compared")
         (folder / "end").touch()
         ended = [worker.wait(90) for worker in workers]
     finally:
@@ -150,8 +154,8 @@ def test_nothing_is_lost_or_told_differently_while_24_append_and_nodes_are_kille
     digests = []
     for target in targets:
         with Client(target, consistency="latest", timeout_seconds=PATIENCE_SECONDS) as client:
-            digests.append(client.view_digest(position=head // 1024 * 1024).result)
-    assert 1024 <= digests[0].position
+            digests.append(client.view_digest(position=head // DIGESTS_EVERY * DIGESTS_EVERY).result)
+    assert DIGESTS_EVERY <= digests[0].position
     assert 10 < len(digests[0].digests)
     assert digests[0] == digests[1] == digests[2]
 

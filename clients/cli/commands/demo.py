@@ -6,9 +6,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,6 @@ from clients.cli.output import console, print_read_at, remark
 from clients.cli.server_command import server_command
 from clients.cli.words import identifier_text
 from clients.python import Client
-from ledger.api.v1.handoff_service_pb2 import Handoff
 from ledger.api.v1.promise_service_pb2 import PROMISE_STATE_BROKEN
 
 START_SECONDS: Final = 60.0
@@ -40,6 +40,7 @@ STOP_SECONDS: Final = 30.0
 CLOCK_SECONDS: Final = 60.0
 ALLOWANCE_SECONDS: Final = "5"
 ROWS: Final = 8
+CUSTOMERS_LOOKED_AT: Final = 20
 EXAMPLES: Final = ("tellonce demo", "tellonce demo --size 20000 --seed 7")
 
 
@@ -60,7 +61,8 @@ def _show(client: Client, utc: bool) -> None:
     output = Output(json=False, utc=utc, limit=ROWS)
     out = console()
     pending = client.handoffs(pending=True, page_size=500)
-    who = _somebody(client, list(pending))
+    # Somebody for whom one department waits for another, if there is anybody.
+    who = _somebody(client, (row.subject for row in pending)) or _somebody(client, (row.subject for row in client.contacts()))
     if who:
         _title("A customer's history, over all channels and departments", f"tellonce history {who}")
         show_rows(client.history(who, page_size=output.page_size), "entries", history_table, "Nothing.", output)
@@ -87,10 +89,10 @@ def _title(title: str, command: str) -> None:
     out.print(Text(f"$ {command}", style="dim"))
 
 
-def _somebody(client: Client, pending: list[Handoff]) -> str:
-    """Return the customer with a pending handoff who has most to tell."""
+def _somebody(client: Client, subjects: Iterable[str]) -> str:
+    """Return the customer who has most to tell, of the first few; empty where there are none."""
     best, most = "", 0
-    for subject in dict.fromkeys(row.subject for row in pending[:20]):
+    for subject in islice(dict.fromkeys(subjects), CUSTOMERS_LOOKED_AT):
         found = client.card(subject).result
         told = found.contact_count + 3 * len(found.promises) + 3 * len(found.facts)
         if told > most:
