@@ -98,6 +98,9 @@ def _build(folder: Path, event_count: int, say: Say) -> None:
         draft.replace(progress_file)
 
     with product(folder / "data", LEVEL_SECONDS, ALLOWANCE) as address, Asking(address) as asking:
+        if asking.status().head_position < progress.get("acknowledged", 0):
+            say("the ledger holds fewer events than were acknowledged, so it was removed: filling it from the start")
+            progress.clear()
         if not progress.get("filled"):
             _fill(address, event_count, progress, save, say)
         begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""Closed-loop load by h2load (Debian: nghttp2-client), a client that nobody here wrote. It sends one body again and again."""
+"""Load by h2load (Debian: nghttp2-client), a client that nobody here wrote. It sends one body again and again."""
 
 from __future__ import annotations
 
@@ -20,9 +20,20 @@ def h2load() -> str | None:
 
 
 def run(
-    program: str, address: str, method: str, body: Path, in_flight: int, seconds: float, log: Path, connections: int = 1
+    program: str,
+    address: str,
+    method: str,
+    body: Path,
+    in_flight: int,
+    seconds: float,
+    log: Path,
+    connections: int = 1,
+    rate: int | None = None,
 ) -> dict[str, Any]:
-    """Keep so many calls in flight over each connection, and return what `load.unary` returns, events apart."""
+    """Keep so many calls in flight over each connection, and return what `load.unary` returns, events apart.
+
+    With a `rate`, so many calls a second are sent over each connection, evenly, as long as no more than `in_flight` are unanswered.
+    """
     log.unlink(missing_ok=True)
     whole_seconds = max(round(seconds), 1)
     command = [
@@ -32,6 +43,7 @@ def run(
         f"-D{whole_seconds}",
         f"--warm-up-time={WARM_SECONDS}",
         f"--log-file={log}",
+        *([f"--rps={rate}"] if rate is not None else []),
         "-H",
         "content-type: application/grpc",
         "-H",

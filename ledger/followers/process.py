@@ -29,6 +29,10 @@ from projections.views_file import ViewsReader
 
 LOOK_SECONDS: Final = 0.5
 """How often they look: a due is recorded at most so long, and the recording allowance, after it passed."""
+REST_RATIO: Final = 4
+REST_SECONDS_MAX: Final = 10.0
+"""They rest longer where looking takes long: so many times as long, up to this. While a large import is open, a look passes by
+all that the import has due, and at four million events that took an eighth of a core."""
 CALL_SECONDS: Final = 30.0
 
 log = logging.getLogger("tellonce.clock")
@@ -88,7 +92,7 @@ def tools_of(data: DataDirectory) -> Iterator[Tools]:
 def _look_for_ever(tools: Tools, look: Callable[[Read], bool], log: logging.Logger) -> NoReturn:
     """Look at the views again and again: at once while there is more, else after a rest."""
     while True:
-        now = time.time_ns() // 1000
+        now, begin = time.time_ns() // 1000, time.monotonic()
         more = False
         try:
             with tools.views.snapshot() as snapshot:
@@ -102,4 +106,9 @@ def _look_for_ever(tools: Tools, look: Callable[[Read], bool], log: logging.Logg
         except TryAgainError as error:
             log.warning("Nothing could be recorded, and is tried again: %s", error)
         if not more:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(rest_seconds(time.monotonic() - begin))
+
+
+def rest_seconds(took: float) -> float:
+    """Return how long to rest after a look that took so many seconds."""
+    return max(LOOK_SECONDS, min(REST_RATIO * took, REST_SECONDS_MAX))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from typing import Any, Final, Literal, LiteralString
 
 import psycopg
@@ -14,7 +13,10 @@ from ledger.postgres_server import PgConnection, ReadConnections, WriteServer, e
 from ledger.privacy.vault_store import SCHEMA_VERSION, VaultRow, VaultUnavailableError
 
 _COLUMNS: Final[LiteralString] = "subject, blind_index, key_id, wrapped_key, sealed_identifier"
-_INSERT_ROWS_MAX: Final = 500
+_INSERT: Final[LiteralString] = f"""
+    INSERT INTO subject ({_COLUMNS}) SELECT * FROM unnest(%b::bytea[], %b::bytea[], %b::integer[], %b::bytea[], %b::bytea[])
+    ON CONFLICT DO NOTHING
+    """
 _TOUCH: Final[LiteralString] = "UPDATE vault SET schema_version = schema_version"
 
 
@@ -52,7 +54,7 @@ class PostgresVaultStore:
 
     def read(self, column: Literal["subject", "blind_index"], values: Sequence[bytes]) -> list[VaultRow]:
         """Return the rows with these values."""
-        sql: LiteralString = f"SELECT {_COLUMNS} FROM subject WHERE {column} = ANY(%s::bytea[])"
+        sql: LiteralString = f"SELECT {_COLUMNS} FROM subject WHERE {column} = ANY(%b::bytea[])"
         with self._errors(), self._connections.connection() as connection:
             return [VaultRow._make(row) for row in connection.cursor(binary=True).execute(sql, (list(values),))]
 
@@ -66,15 +68,12 @@ class PostgresVaultStore:
         """Insert what does not exist, durably. True when nothing of it existed."""
         if self._writer is None:
             raise VaultUnavailableError(f"{self._place} was opened read only: keys are made by the processes that append.")
-        inserted = 0
+        if not rows:
+            return True
+        # In one order everywhere, so that two processes that make the same identifiers wait for one another in turn.
+        ordered = sorted(rows, key=lambda row: row.blind_index or row.subject)
         with self._errors(), self._writer.transaction() as connection:
-            # In one order everywhere, so that two processes that make the same identifiers wait for one another in turn.
-            ordered = sorted(rows, key=lambda row: row.blind_index or row.subject)
-            for start in range(0, len(ordered), _INSERT_ROWS_MAX):
-                some = ordered[start : start + _INSERT_ROWS_MAX]
-                places = ", ".join(["(%s, %s, %s, %s, %s)"] * len(some))
-                sql = f"INSERT INTO subject ({_COLUMNS}) VALUES {places} ON CONFLICT DO NOTHING"
-                inserted += connection.execute(sql, list(chain.from_iterable(some))).rowcount
+            inserted = connection.execute(_INSERT, [list(column) for column in zip(*ordered, strict=True)]).rowcount
         return inserted == len(rows)
 
     def confirm(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from typing import Any, Final, LiteralString
 
 from ledger.postgres_server import PgConnection, ReadConnections, WriteServer
@@ -17,13 +16,16 @@ from ledger.store.postgres_schema import SCHEMA, TOUCH, check_may_append, check_
 from ledger.store.postgres_wake import tell
 from ledger.store.recorder import Head, StoredEventRow, StoreError, StoreUnavailableError
 
-_ROW_PLACES: Final[LiteralString] = "(%s, %s, %s, %s, %s, %s, %s, %s)"
 _HEAD: Final[LiteralString] = "SELECT position, record_time FROM head"
 _LOCKED_HEAD: Final[LiteralString] = (
     "SELECT position, record_time, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, schema_version FROM head FOR UPDATE"
 )
-
-INSERT_ROWS_MAX: Final = 500
+_INSERT: Final[LiteralString] = f"""
+    INSERT INTO event ({COLUMNS}) SELECT * FROM unnest(
+        %b::bigint[], %b::bytea[], %b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::bytea[], %b::bytea[]
+    )
+    """
+"""A column a parameter: one statement for any number of rows, prepared once. Spelt out row by row it took five times as long."""
 
 
 class PostgresLogReader:
@@ -58,7 +60,7 @@ class PostgresLogReader:
     def read_positions(self, positions: Sequence[int]) -> dict[int, StoredEventRow]:
         """Return the events at these positions; those beyond the head are left out."""
         with self._reading() as connection:
-            return {row.position: row for row in _rows_by(connection, "position = ANY(%s::bigint[])", list(positions))}
+            return {row.position: row for row in _rows_by(connection, "position = ANY(%b::bigint[])", list(positions))}
 
     def read_stream(self, stream: str, until_position: int | None = None) -> list[StoredEventRow]:
         """Return a stream's events in order of revision, up to a position (inclusive)."""
@@ -68,7 +70,7 @@ class PostgresLogReader:
         """Return the events of several streams, each in order of revision; an empty list for one without events."""
         events: dict[str, list[StoredEventRow]] = {stream: [] for stream in streams}
         with self._reading() as connection:
-            for row in _rows_by(connection, "stream = ANY(%s::text[]) ORDER BY stream, revision", list(events)):
+            for row in _rows_by(connection, "stream = ANY(%b::text[]) ORDER BY stream, revision", list(events)):
                 events[row.stream].append(row)
         return events
 
@@ -143,7 +145,7 @@ class PostgresTransaction:
             sql: LiteralString = (
                 "SELECT stream, last FROM (SELECT asked.stream, "
                 "(SELECT max(revision) FROM event WHERE event.stream = asked.stream) AS last "
-                "FROM unnest(%s::text[]) AS asked (stream)) AS found WHERE last IS NOT NULL"
+                "FROM unnest(%b::text[]) AS asked (stream)) AS found WHERE last IS NOT NULL"
             )
             return dict(self._connection.execute(sql, (list(streams),)).fetchall())
 
@@ -168,10 +170,7 @@ class PostgresTransaction:
         last = rows[-1]
         self._failed = True
         with store_errors():
-            for start in range(0, len(rows), INSERT_ROWS_MAX):
-                some = rows[start : start + INSERT_ROWS_MAX]
-                sql = f"INSERT INTO event ({COLUMNS}) VALUES {', '.join([_ROW_PLACES] * len(some))}"
-                self._connection.execute(sql, list(chain.from_iterable(some)))
+            self._connection.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)])
             self._connection.execute("UPDATE head SET position = %s, record_time = %s", (last.position, last.record_time))
         self.head = Head(last.position, last.record_time)
         self._failed = False
@@ -238,7 +237,7 @@ def _one(connection: PgConnection, sql: LiteralString, values: Sequence[Any] = (
 
 
 def _by_ids(connection: PgConnection, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:
-    return {row.event_id: row for row in _rows_by(connection, "event_id = ANY(%s::bytea[])", list(ids))}
+    return {row.event_id: row for row in _rows_by(connection, "event_id = ANY(%b::bytea[])", list(ids))}
 
 
 def _rows_by(connection: PgConnection, condition: LiteralString, values: list[Any]) -> Iterator[StoredEventRow]:
