@@ -12,12 +12,12 @@ from operator import itemgetter
 from typing import Any, Final
 
 from ledger.api.v1.answer_service_pb2 import STATEMENT_CONFIRMED, STATEMENT_CONTRADICTED, STATEMENT_NOT_CONFIRMED
-from ledger.rules.answer import NOT_STATED, STATED, AnswerState
+from ledger.rules.answer import NOT_STATED, STATED, AnswerState, object_of
 from projections import statements
 from projections.bitemporal import Table, Values
 from projections.fold_view import FoldView
 from projections.versions import Choice, shown
-from projections.view import MAX, Read
+from projections.view import MAX, Read, one_of
 
 TABLE: Final = Table(
     name="answer",
@@ -76,17 +76,15 @@ def next_of(read: Read, parameters: dict[str, Any]) -> str:
     return f"{shown(read, TABLE, 'order_time', choice, parameters)} ORDER BY order_time LIMIT 1"
 
 
-def derived(read: Read, choice: Choice, parameters: dict[str, Any], question_keys: Iterable[str] = ()) -> str:
+def derived(read: Read, choice: Choice, parameters: dict[str, Any], about: Iterable[tuple[str, str]] = ()) -> str:
     """Return a query of the rows chosen with `valid_until` (MAX: no end), `statement`, `verdict` and `knowable`.
 
-    The official statement is the latest valid one at the answer's place that binds its department and channel. `question_keys`:
-    those of the rows chosen, where they are known: then no other statements are looked at.
+    The official statement is the latest valid one at the answer's place that binds its department and channel. `about`: question
+    and scope of the rows chosen, where they are known: then no statements about others are looked at.
     """
     base = shown(read, TABLE, _COLUMNS, choice, parameters)
     columns = "entity, question_key, object_key, answer_key, valid_from, over_time, record_time, departments, channels"
-    keys = tuple(dict.fromkeys(question_keys))
-    stated = Choice(states=statements.STATES, scopes={"question_key": keys} if keys else {})
-    official = shown(read, statements.TABLE, columns, stated, parameters)
+    official = shown(read, statements.TABLE, columns, _stated(about, parameters), parameters)
     binding = " AND ".join(
         f"(s.{column}s = '' OR instr(' ' || s.{column}s || ' ', ' ' || a.{column} || ' ') > 0)"
         for column in ("department", "channel")
@@ -109,3 +107,13 @@ def derived(read: Read, choice: Choice, parameters: dict[str, Any], question_key
         f"SELECT * FROM (WITH official AS MATERIALIZED ({official}) SELECT x.*, {verdict} AS verdict, "
         f"o.record_time <= x.earliest_time AS knowable FROM ({inner}) AS x LEFT JOIN official AS o ON o.entity = x.statement)"
     )
+
+
+def _stated(about: Iterable[tuple[str, str]], parameters: dict[str, Any]) -> Choice:
+    """Return the statements about these questions and scopes; all of them where none is named."""
+    asked = set(about)
+    if not asked:
+        return Choice(states=statements.STATES)
+    questions = one_of("question_key", sorted({question for question, _ in asked}), parameters, "stated")
+    objects = sorted({object_of(scope) for _, scope in asked})
+    return Choice((questions,), states=statements.STATES, scopes={"object_key": objects})

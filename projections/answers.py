@@ -68,18 +68,19 @@ def page(
         return [], None
     if not _needs_derived(filter):
         rows, following = listing.page(read, TABLE, choice, ORDER, limit, after)
-        return _answers(read, [(row.entity, row.question_key) for row in rows]), following
+        return _answers(read, [(row.entity, (row.question_key, row.scope)) for row in rows]), following
     parameters: dict[str, Any] = {"limit": limit + 1}
     source = f"{derived(read, choice, parameters)} WHERE {_meets(read, filter, parameters)}"
     if after is not None:
         parameters["after0"], parameters["after1"] = after
         source += " AND (order_time, entity) < (:after0, :after1)"
     found = read.db.execute(
-        f"SELECT order_time, entity, question_key FROM ({source}) ORDER BY order_time DESC, entity DESC LIMIT :limit", parameters
+        f"SELECT order_time, entity, question_key, scope FROM ({source}) ORDER BY order_time DESC, entity DESC LIMIT :limit",
+        parameters,
     )
     places = found.fetchall()
     following = tuple(places[limit - 1][:2]) if len(places) > limit else None
-    return _answers(read, [(entity, key) for _, entity, key in places[:limit]]), following
+    return _answers(read, [(entity, (question, scope)) for _, entity, question, scope in places[:limit]]), following
 
 
 def count(
@@ -218,13 +219,13 @@ def _meets(read: Read, filter: AnswerFilter, parameters: dict[str, Any]) -> str:
 # As messages
 
 
-def _answers(read: Read, found: Sequence[tuple[int, str]]) -> list[Answer]:
-    """Return these answers, each by its number and question key, as messages in this order."""
+def _answers(read: Read, found: Sequence[tuple[int, tuple[str, str]]]) -> list[Answer]:
+    """Return these answers, each by its number, question key and scope, as messages in this order."""
     if not found:
         return []
     entities = [entity for entity, _ in found]
     parameters: dict[str, Any] = {}
-    source = derived(read, Choice(states=STATES, entities=entities), parameters, [key for _, key in found])
+    source = derived(read, Choice(states=STATES, entities=entities), parameters, [about for _, about in found])
     cursor = read.db.execute(source, parameters)
     names = [column for column, *_ in cursor.description]
     rows = {row["entity"]: row for row in (dict(zip(names, values, strict=True)) for values in cursor)}

@@ -7,7 +7,8 @@ A version of a row holds what an entity was from one event to the next. It is tr
 Two tables each: `<name>_now` holds the version that is open today, one per entity and key, indexed in the order of its lists;
 `<name>_past` holds versions that ended, each written once. A past version is found by the length of its interval: it stands in
 the class of the next power of two, so that those which cover an instant begin at most that long before it. One index an axis
-then finds them in time that does not grow with the log, and about half of what it touches is wanted.
+then finds them in time that does not grow with the log, and about half of what it touches is wanted. The index goes on with the
+order of the list, so that the first page of a long list is found in the index alone, and only its rows are read.
 
 Knows nothing of events and rules.
 """
@@ -74,6 +75,12 @@ class Table:
     """True where an entity has several rows, told apart by `key`, an integer; the key is 0 where it has one only."""
 
     @property
+    def order(self) -> tuple[str, ...]:
+        """Columns of the order of its lists: those of its first index, which begins with `state`. Empty where it has no lists."""
+        state, *columns = self.indexes[0].split(", ")
+        return tuple(columns) if state == "state" else ()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the value columns, in order."""
         return _names(self)
@@ -112,12 +119,12 @@ def create_table(db: sqlite3.Connection, table: Table) -> None:
     )
     db.execute(f"CREATE INDEX {name}_past_entity ON {name}_past (entity)")
     kept_by = f"state, {table.lead}" if table.lead else "state"
-    for axis, columns in (
-        ("record", "record_class, from_position, closed_position"),
-        ("occur", "occur_class, occur_from, occur_until"),
+    for axis, interval in (
+        ("record", ("from_position", "closed_position")),
+        ("occur", ("occur_from", "occur_until", "closed_position", "until_position")),
     ):
-        condition = f"{axis}_class IS NOT NULL"
-        db.execute(f"CREATE INDEX {name}_past_{axis} ON {name}_past ({kept_by}, {columns}) WHERE {condition}")
+        columns = ", ".join((kept_by, f"{axis}_class", *interval, *table.order))
+        db.execute(f"CREATE INDEX {name}_past_{axis} ON {name}_past ({columns}) WHERE {axis}_class IS NOT NULL")
     if table.lead:
         db.execute(f"CREATE TABLE {name}_lead (value TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
     # Entities that a scope no longer leads to: a row went away, or its subject was another one.

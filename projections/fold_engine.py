@@ -110,7 +110,7 @@ class FoldEngine:
             prefix: _Family(rules, tuple(view for view in views if view.family == prefix), db) for prefix, rules in FAMILIES.items()
         }
         self._tracks = tuple(track for family in self._families.values() for track in family.tracks)
-        for row in log.read_governing():
+        for row in log.read_policies():
             self._learn(read_event(row.position, row.header))
         self._findings = quality.Findings(db)
         self._cells = cells.Cells(db)

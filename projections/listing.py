@@ -56,9 +56,9 @@ def page(
         parameters.update(zip(names, after, strict=True))
         place = f"({', '.join(order.columns)}) {beyond} (:{', :'.join(names)})"
         choice = choice._replace(where=(*choice.where, place))
-    source = shown(read, table, _columns(table), choice, parameters, sorted_=True)
-    sort = ", ".join(column + direction for column in order.columns)
-    rows = list(map(_row_type(table)._make, read.db.execute(f"{source} ORDER BY {sort} LIMIT :limit", parameters)))
+    first = f"ORDER BY {', '.join(column + direction for column in order.columns)} LIMIT :limit"
+    source = shown(read, table, _columns(table), choice, parameters, sorted_=True, first=first)
+    rows = list(map(_row_type(table)._make, read.db.execute(f"{source} {first}", parameters)))
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], tuple(getattr(rows[limit - 1], column) for column in order.columns)

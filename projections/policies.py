@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.catalogue import read_event
 from ledger.event import Event
-from ledger.policy.book import TOPICS, PolicyBook
+from ledger.policy.book import PolicyBook
 from ledger.policy.policy import Policy
 from ledger.store.recorder import LogReader
 
@@ -21,7 +21,7 @@ Rows = tuple[tuple[int, bytes], ...]
 
 def rows(log: LogReader, known: int) -> Rows:
     """Return the events about policies up to a position (inclusive)."""
-    return tuple((row.position, row.header) for row in log.read_governing() if row.topic in TOPICS and row.position <= known)
+    return tuple((row.position, row.header) for row in log.read_policies() if row.position <= known)
 
 
 def book(log: LogReader, known: int) -> PolicyBook:

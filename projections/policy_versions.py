@@ -8,7 +8,7 @@ from typing import Any
 from ledger.api.v1.policy_service_pb2 import PolicyList, PublishedPolicy
 from ledger.catalogue import read_event
 from ledger.event import Event
-from ledger.policy.book import TOPICS, PolicyBook
+from ledger.policy.book import PolicyBook
 from projections.view import Read
 
 
@@ -43,8 +43,7 @@ def page(read: Read, limit: int, after: tuple[Any, ...] | None) -> tuple[PolicyL
 
 def _events(read: Read) -> list[Event]:
     """Return what happened to policies, as of the read."""
-    rows = (row for row in read.log.read_governing() if row.topic in TOPICS and row.position <= read.known)
-    events = [read_event(row.position, row.header) for row in rows]
+    events = [read_event(row.position, row.header) for row in read.log.read_policies() if row.position <= read.known]
     return [event for event in events if read.before is None or event.order < read.before]
 
 

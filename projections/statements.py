@@ -57,8 +57,8 @@ TABLE: Final = Table(
         "acknowledged TEXT NOT NULL",
         "announced TEXT NOT NULL",
     ),
-    indexes=("state, valid_from, entity", "question_key, valid_from, entity"),
-    scopes=("question_key",),
+    indexes=("state, valid_from, entity", "question_key, valid_from, entity", "object_key, question_key, valid_from, entity"),
+    scopes=("question_key", "object_key"),
 )
 
 ORDER: Final = Order(("valid_from", "entity"), descending=True)

@@ -40,18 +40,28 @@ class Choice(NamedTuple):
     """True when the conditions are those of a narrower index than the one by state."""
 
 
-def shown(read: Read, table: Table, columns: str, choice: Choice, parameters: dict[str, Any], *, sorted_: bool = False) -> str:
+def shown(
+    read: Read,
+    table: Table,
+    columns: str,
+    choice: Choice,
+    parameters: dict[str, Any],
+    *,
+    sorted_: bool = False,
+    first: str = "",
+) -> str:
     """Return a query of the columns (SQL) of all rows that show; `ORDER BY` and `LIMIT` may follow it.
 
     What it needs is added to `parameters`. `sorted_`: an ORDER BY of the table's list order follows, so each state is asked for
     apart, of each value of a scope whose index goes on by state: SQLite merges what it finds in order instead of sorting all of it.
+    `first`: the ORDER BY and LIMIT that follow. Of what ended, no more rows are read than that: the index alone tells which.
     """
     parameters.update(choice.parameters, known=read.known, before=read.before, position=read.position)
     choice = _with_leads(table, choice, parameters)
     scoped = _scoped(table, choice, parameters)
     arms = _now(read, table, columns, choice, scoped, sorted_)
     if not read.present:
-        arms += _past(read, table, columns, choice, scoped)
+        arms += _past(read, table, columns, choice, scoped, first)
     return " UNION ALL ".join(arms)
 
 
@@ -59,7 +69,8 @@ def _now(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped
     """Return the queries of versions that are open today: one for each stretch of an index that is merged with others in order."""
     where = list(choice.where)
     if not read.present:
-        where.append("from_position <= :known")
+        # What was opened later is known by its number, without a look at its row. The plus sign keeps SQLite from going by numbers.
+        where += ["+entity <= :known", "from_position <= :known"]
     if read.before is not None:
         where.append("occur_from < :before")
     states = dict.fromkeys(choice.states)
@@ -74,7 +85,7 @@ def _now(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped
     return [f"SELECT {columns} FROM {table.name}_now WHERE {' AND '.join([one, *where])}" for one in stretches]
 
 
-def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped) -> list[str]:
+def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scoped, first: str) -> list[str]:
     """Return the queries of versions that ended: those that were open at the position, and those that had ended by it."""
     was_open = ["from_position <= :known", "closed_position > :known"]
     if read.before is not None:
@@ -97,12 +108,15 @@ def _past(read: Read, table: Table, columns: str, choice: Choice, scoped: _Scope
         # No version was open for longer than the log is long.
         was_open += ["width < 2 * :position", "record_class = class", "from_position > :known - width"]
         had_ended += ["occur_class = class", f"occur_from >= :before - (width << {OCCUR_SHIFT})"]
-    arms = []
+    conditions = []
     if read.known < read.position:
-        arms.append(f"SELECT {columns} FROM {source} WHERE {' AND '.join([*was_open, *where])}")
+        conditions.append(" AND ".join([*was_open, *where]))
     if read.before is not None:
-        arms.append(f"SELECT {columns} FROM {source} WHERE {' AND '.join([*had_ended, *where])}")
-    return arms
+        conditions.append(" AND ".join([*had_ended, *where]))
+    if first and not scoped.past:
+        of_first = f"SELECT {columns} FROM {table.name}_past WHERE id IN (SELECT id FROM {source} WHERE"
+        return [f"{of_first} {condition} {first})" for condition in conditions]
+    return [f"SELECT {columns} FROM {source} WHERE {condition}" for condition in conditions]
 
 
 def _with_leads(table: Table, choice: Choice, parameters: dict[str, Any]) -> Choice:

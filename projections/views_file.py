@@ -17,8 +17,11 @@ from typing import Final, NamedTuple
 
 from ledger.durable_file import make_folder, sync_folder
 
-VIEW_VERSION: Final = 4
+VIEW_VERSION: Final = 5
 """Version of all view definitions together: one more whenever a view would come out differently. Older files are rebuilt."""
+
+MAPPED_BYTES: Final = 0x7FFF0000
+"""As much of a file is mapped into memory as SQLite takes by default; what lies beyond is read, page by page."""
 
 CURRENT: Final = "CURRENT"
 SEARCH: Final = "search.db"
@@ -145,7 +148,7 @@ class ViewsReader:
                 f"file:{file}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS_KEPT
             )
             db.execute("PRAGMA query_only = ON")
-            db.execute("PRAGMA mmap_size = 1073741824")
+            db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
             self._local.db, self._local.pointer = db, pointer
         db_now: sqlite3.Connection = self._local.db
         return db_now

@@ -90,7 +90,7 @@ class Log:
     def read_streams(self, streams: Sequence[str]) -> dict[str, list[StoredEventRow]]:
         return {stream: self.read_stream(stream) for stream in streams}
 
-    def read_governing(self) -> list[StoredEventRow]:
+    def read_policies(self) -> list[StoredEventRow]:
         return [row for row in self.rows.values() if row.topic.startswith("policy-")]
 
     def find_event_ids(self, ids: Sequence[bytes]) -> dict[bytes, StoredEventRow]:

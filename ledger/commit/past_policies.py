@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ledger.catalogue import read_event
 from ledger.event import Event
-from ledger.policy.book import TOPICS, PolicyBook
+from ledger.policy.book import PolicyBook
 from ledger.policy.policy import Policy
 from ledger.store.recorder import LogReader
 
@@ -30,8 +30,7 @@ class PastPolicies:
         """Return the policy that ruled a recorded event: of those published before it, what was withdrawn since included."""
         mark = self._policies.mark()
         if mark is not self._mark:
-            rows = self._reader.read_governing()
-            self._events = [read_event(row.position, row.header) for row in rows if row.topic in TOPICS]
+            self._events = [read_event(row.position, row.header) for row in self._reader.read_policies()]
             self._positions = [one.position for one in self._events]
             self._books = {}
             self._mark = mark

@@ -65,6 +65,12 @@ def object_scope(object_key: str) -> str:
     return f"o {object_key}" if object_key else ""
 
 
+def object_of(scope: str) -> str:
+    """Return the clear key of the object that a scope is about; empty where it is about none."""
+    kind, _, key = scope.partition(" ")
+    return key if kind == "o" else ""
+
+
 def given(event: Event) -> AnswerState:
     """Return the answer that an event gives."""
     payload, header = event.payload, event.header

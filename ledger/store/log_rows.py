@@ -13,6 +13,9 @@ COLUMNS: Final[LiteralString] = "position, event_id, stream, revision, topic, re
 GOVERNING: Final[LiteralString] = "topic IN ('policy-published', 'policy-withdrawn', 'identifier-shared')"
 """Events that every append may depend on, whatever its stream. The same text stands in the index and in the query."""
 
+POLICIES: Final[LiteralString] = "topic IN ('policy-published', 'policy-withdrawn')"
+"""Those of them that are about policies. Most questions ask for these, so they must not cost more where many marks are shared."""
+
 CLASSIFYING: Final[LiteralString] = "topic = 'customer-classified'"
 """Events that say a customer's tier, on which targets may depend. The same text stands in the index and in the query."""
 

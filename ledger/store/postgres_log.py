@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final, LiteralString
 
 from ledger.postgres_server import PgConnection, ReadConnections, WriteServer
-from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
+from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, POLICIES, check_follows, last_recorded_by
 from ledger.store.postgres_schema import SCHEMA, TOUCH, check_may_append, check_version, store_errors, upgrade
 from ledger.store.postgres_wake import tell
 from ledger.store.recorder import Head, StoredEventRow, StoreError, StoreUnavailableError
@@ -78,6 +78,12 @@ class PostgresLogReader:
         """Return published policies and shared marks, in order."""
         with self._reading() as connection:
             found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {GOVERNING} ORDER BY position")
+            return [StoredEventRow._make(row) for row in found]
+
+    def read_policies(self) -> list[StoredEventRow]:
+        """Return published and withdrawn policies, in order."""
+        with self._reading() as connection:
+            found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {GOVERNING} AND {POLICIES} ORDER BY position")
             return [StoredEventRow._make(row) for row in found]
 
     def read_classifications(self) -> list[StoredEventRow]:

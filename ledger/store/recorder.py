@@ -136,6 +136,9 @@ class LogReader(Protocol):
         marks, in order.
         """
 
+    def read_policies(self) -> list[StoredEventRow]:
+        """Return those of them that are about policies, in order, in time by their number."""
+
     def read_classifications(self) -> list[StoredEventRow]:
         """Return the events that classify customers (their tiers), in order."""
 

@@ -10,7 +10,7 @@ from typing import Final, LiteralString
 
 from ledger.sqlite_file import NULL, ReadPool, in_batches, in_powers, places
 from ledger.sqlite_writer import WriteConnection, touch
-from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, check_follows, last_recorded_by
+from ledger.store.log_rows import CLASSIFYING, COLUMNS, GOVERNING, POLICIES, check_follows, last_recorded_by
 from ledger.store.recorder import Head, StoredEventRow, StoreError
 from ledger.store.sqlite_schema import SCHEMA, check_schema, store_errors
 
@@ -64,6 +64,15 @@ class SqliteLogReader:
         """Return published policies and shared marks, in order."""
         with self._reading() as connection:
             found = connection.execute(f"SELECT {COLUMNS} FROM event WHERE {GOVERNING} ORDER BY position")
+            return [StoredEventRow._make(row) for row in found]
+
+    def read_policies(self) -> list[StoredEventRow]:
+        """Return published and withdrawn policies, in order."""
+        with self._reading() as connection:
+            # Their streams stand side by side in the index of streams; in that of governing events they stand among all marks.
+            found = connection.execute(
+                f"SELECT {COLUMNS} FROM event WHERE stream >= 'policy-' AND stream < 'policy.' AND {POLICIES} ORDER BY +position"
+            )
             return [StoredEventRow._make(row) for row in found]
 
     def read_classifications(self) -> list[StoredEventRow]:
