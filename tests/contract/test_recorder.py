@@ -171,6 +171,19 @@ def test_unknown_event_ids_are_left_out(recorder: LogRecorder) -> None:
     assert {rows[1].event_id: rows[1]} == found
 
 
+def test_what_governs_is_read_in_order_and_policies_without_the_marks_beside_them(recorder: LogRecorder) -> None:
+    topics = ["policy-published", "identifier-shared", "contact-received", "policy-published", "policy-withdrawn"]
+    streams = ["policy-z-1", "identity-a", "policies-are-no-policy", "policy-a-1", "policy-z-1"]
+    rows = [
+        row(number, stream=stream, revision=2 if number == 5 else 1)._replace(topic=topic)
+        for number, (topic, stream) in enumerate(zip(topics, streams, strict=True), 1)
+    ]
+    append(recorder, rows)
+
+    assert [1, 2, 4, 5] == [one.position for one in recorder.read_governing()]
+    assert [rows[0], rows[3], rows[4]] == recorder.read_policies()
+
+
 def test_the_position_at_a_time_is_the_last_one_recorded_at_or_before_it(recorder: LogRecorder) -> None:
     order = random.Random(1)
     times = sorted(order.randrange(1_000, 1_100) for _ in range(200))
