@@ -22,6 +22,8 @@ SECONDS: Final = 5.0
 AROUND_SECONDS: Final = 3.0
 """h2load runs so much longer: our client takes part of that to start and to warm up."""
 IN_FLIGHT_MAX: Final = 100
+WORKERS: Final = ("--workers", "2")
+"""Beside the default: questions then share no interpreter with the one that commits."""
 GOAL: Final = Goal(ours_max=10.0, unit="ms")
 NAME: Final = "Freshness, acknowledged to visible in every view, at 1,000 appends/s: p99"
 
@@ -65,14 +67,22 @@ def run(bench: Bench) -> Sequence[Result]:
     """Measure P6."""
     folder = bench.folder("freshness")
     load = Load(folder)
-    with product(folder / "data") as address, Asking(address) as asking:
+    return [
+        _measured(bench, load, folder / "data", NAME, ()),
+        _measured(bench, load, folder / "data-of-workers", f"{NAME}, {' '.join(WORKERS)}", WORKERS),
+    ]
+
+
+def _measured(bench: Bench, load: Load, data: Path, name: str, options: Sequence[str]) -> Result:
+    """Measure a ledger served with such options."""
+    with product(data, options=options) as address, Asking(address) as asking:
 
         def measure() -> dict[str, Any]:
             measured = load.on(address)
             asking.settle()
             return measured
 
-        bench.say("warm-up")
+        bench.say("warm-up" + (f", {' '.join(options)}" if options else ""))
         measure()
         rounds = []
         for number in range(1, bench.rounds + 1):
@@ -86,7 +96,7 @@ def run(bench: Bench) -> Sequence[Result]:
         f"the same question that need not: {spread(anyhow)}; {median(one['rate'] for one in rounds):,.0f} appends/s were answered, "
         f"{load.name}; our client's came late by {max(one['late'] for one in rounds) * 1_000:.0f} ms at most"
     )
-    return [compared("P6", NAME, "ms", GOAL, p99, detail=detail)]
+    return compared("P6", name, "ms", GOAL, p99, detail=detail)
 
 
 FIGURE: Final = Figure("P6", NAME, GOAL, run)
