@@ -17,7 +17,8 @@ from benchmarks.workload import as_grpc_body, one_fact, write_requests
 
 RATE: Final = 1_000
 FOLLOWED_RATE: Final = 100
-"""So many of them come from our own client, at random times. Every second one is followed by a question."""
+"""So many of them come from our own client, at random times. Each is followed by a question: in turn one that must know it, and one
+that need not."""
 SECONDS: Final = 5.0
 AROUND_SECONDS: Final = 3.0
 """h2load runs so much longer: our client takes part of that to start and to warm up."""

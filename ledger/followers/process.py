@@ -31,8 +31,9 @@ LOOK_SECONDS: Final = 0.5
 """How often they look: a due is recorded at most so long, and the recording allowance, after it passed."""
 REST_RATIO: Final = 4
 REST_SECONDS_MAX: Final = 10.0
-"""They rest longer where looking takes long: so many times as long, up to this. While a large import is open, a look passes by
-all that the import has due, and at four million events that took an eighth of a core."""
+"""The clock rests longer where looking takes long: so many times as long, up to this. While a large import is open, each look
+passes by all that the import has due, and at four million events that took an eighth of a core. Playbooks look at new events only:
+what takes them long has to be done, so they do not wait with it."""
 CALL_SECONDS: Final = 30.0
 
 log = logging.getLogger("tellonce.clock")
@@ -48,7 +49,7 @@ def run_clock(data: DataDirectory, ready: Callable[..., None]) -> None:
             return clock.look(read, read.evaluated) > 0
 
         ready()
-        _look_for_ever(tools, look, log)
+        _look_for_ever(tools, look, log, rest_seconds)
 
 
 def run_playbooks(data: DataDirectory, ready: Callable[..., None]) -> None:
@@ -62,7 +63,7 @@ def run_playbooks(data: DataDirectory, ready: Callable[..., None]) -> None:
             return before < follower.position < read.position
 
         ready()
-        _look_for_ever(tools, look, playbooks_log)
+        _look_for_ever(tools, look, playbooks_log, lambda took: LOOK_SECONDS)
 
 
 class Tools(NamedTuple):
@@ -89,8 +90,8 @@ def tools_of(data: DataDirectory) -> Iterator[Tools]:
         yield Tools(reader, content, ViewsReader(data.views), append)
 
 
-def _look_for_ever(tools: Tools, look: Callable[[Read], bool], log: logging.Logger) -> NoReturn:
-    """Look at the views again and again: at once while there is more, else after a rest."""
+def _look_for_ever(tools: Tools, look: Callable[[Read], bool], log: logging.Logger, rest: Callable[[float], float]) -> NoReturn:
+    """Look again and again: at once while there is more, else after a rest. `rest`: its seconds, by those of the look."""
     while True:
         now, begin = time.time_ns() // 1000, time.monotonic()
         more = False
@@ -106,9 +107,10 @@ def _look_for_ever(tools: Tools, look: Callable[[Read], bool], log: logging.Logg
         except TryAgainError as error:
             log.warning("Nothing could be recorded, and is tried again: %s", error)
         if not more:
-            time.sleep(rest_seconds(time.monotonic() - begin))
+            # What is waited for is time: no event tells that something has fallen due.
+            time.sleep(rest(time.monotonic() - begin))
 
 
 def rest_seconds(took: float) -> float:
-    """Return how long to rest after a look that took so many seconds."""
+    """Return how long the clock rests after a look that took so many seconds."""
     return max(LOOK_SECONDS, min(REST_RATIO * took, REST_SECONDS_MAX))

@@ -25,7 +25,8 @@ _INSERT: Final[LiteralString] = f"""
         %b::bigint[], %b::bytea[], %b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::bytea[], %b::bytea[]
     )
     """
-"""A column a parameter: one statement for any number of rows, prepared once. Spelt out row by row it took five times as long."""
+"""A column a parameter: one statement for any number of rows, prepared once. Spelt out row by row it took five times as long, and
+without the b, by which lists go as bytes instead of as text, three times."""
 
 
 class PostgresLogReader:

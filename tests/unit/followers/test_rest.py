@@ -1,4 +1,4 @@
-"""How long the clock and the playbooks rest between two looks."""
+"""How long the clock rests between two looks."""
 
 from __future__ import annotations
 
